@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 OWNER = "readiness"  # superuser inside the private server
@@ -177,7 +178,9 @@ def _run(
     found: Installation, program: str, arguments: Sequence[str], folder: Path
 ) -> subprocess.CompletedProcess[str]:
     owner = _other_user()
-    identity = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
+    identity: dict[str, Any] = {}
+    if owner:
+        identity = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
     # A file and not a pipe: the daemon inherits it, and a pipe would be waited for until it ends.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(
@@ -189,7 +192,7 @@ def _run(
             timeout=START_SECONDS * 2,
             start_new_session=True,
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
-            **identity,  # type: ignore[arg-type]
+            **identity,
         )
         output.seek(0)
         return subprocess.CompletedProcess(done.args, done.returncode, output.read())

@@ -1,0 +1,1 @@
+"""Judging: one module for each subject. A check never collects."""

@@ -1,0 +1,298 @@
+"""Security headers on every class of response: present, sent once, and worth something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from readiness.check import Criteria, check
+from readiness.evidence import Evidence
+from readiness.finding import Judgement, Reason, Strength, not_measured, verdict_of
+from readiness.sources.http import response_classes
+
+Grade = Callable[[str], str | None]  # a header's value -> what is wrong with it, or None
+OBSERVATORY = "https://developer.mozilla.org/docs/Web/Security/Practical_implementation_guides"
+
+
+def _judge(responses: Evidence, header: str, grade: Grade, expected: str) -> Judgement:
+    """Grade one header on every response that is of the class it stands for."""
+    seen = [r for r in responses.records if r["as_expected"]]
+    missed = [r["class"] for r in responses.records if not r["as_expected"]]
+    missed += [r["class"] for r in responses.facts["not_sent"]]
+    offenders: list[dict[str, Any]] = []
+    for record in seen:
+        values = [value for name, value in record["headers"] if name == header]
+        if wrong := _wrong(values, grade):
+            where = {"class": record["class"], "operation": record["operation"]}
+            offenders.append({**where, "status": record["status"], "problem": wrong})
+    if missed and not offenders:
+        return not_measured(
+            Reason.INCONCLUSIVE,
+            expected,
+            f"no response of class {', '.join(missed)} could be had, so it was not judged there",
+            len(seen),
+        )
+    return verdict_of(
+        offenders,
+        samples=len(seen),
+        expected=expected,
+        passed=f"sound on all {len(seen)} classes of response",
+        failed=f"{{n}} of {len(seen)} classes of response: {_list(offenders)}",
+    )
+
+
+def _wrong(values: list[str], grade: Grade) -> str | None:
+    if not values:
+        return "missing"
+    if len(values) > 1:
+        return f"sent {len(values)} times"
+    return grade(values[0])
+
+
+def _list(offenders: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{o['class']}: {o['problem']}" for o in offenders[:4])
+
+
+class ContentSecurityPolicy(Criteria):
+    forbidden_script_sources: list[str] = [
+        "'unsafe-inline'",
+        "'unsafe-eval'",
+        "*",
+        "data:",
+        "http:",
+        "https:",
+    ]
+    forbidden_object_sources: list[str] = ["*", "data:", "http:", "https:"]
+    require_base_uri: bool = True
+    require_frame_ancestors: bool = True
+
+
+def csp_problem(policy: str, criteria: ContentSecurityPolicy) -> str | None:
+    """What is wrong with a Content-Security-Policy, directive by directive (CSP Level 3)."""
+    directives: dict[str, list[str]] = {}
+    for part in policy.split(";"):
+        name, *values = part.split() or [""]
+        directives.setdefault(
+            name.lower(), [v if v.startswith("'nonce-") else v.lower() for v in values]
+        )
+    default = directives.get("default-src")
+    scripts = directives.get("script-src", default)
+    objects = directives.get("object-src", default)
+    problems = []
+    if scripts is None:
+        problems.append("neither script-src nor default-src")
+    else:
+        strict = any(re.match(r"'(nonce-|sha(256|384|512)-)", v) for v in scripts)
+        allowed = {"'unsafe-inline'", "http:", "https:"} if strict else set()
+        bad = [v for v in scripts if v in criteria.forbidden_script_sources and v not in allowed]
+        problems += [f"script-src allows {v}" for v in bad]
+    if objects is None or any(v in criteria.forbidden_object_sources for v in objects):
+        problems.append("object-src is open")
+    if criteria.require_base_uri and "base-uri" not in directives:
+        problems.append("no base-uri")
+    if criteria.require_frame_ancestors and "frame-ancestors" not in directives:
+        problems.append("no frame-ancestors")
+    return ", ".join(problems) or None
+
+
+@check(
+    "SEC-HEADERS-CSP",
+    sources=[response_classes],
+    severity="high",
+    criteria=ContentSecurityPolicy,
+    references=["CWE-79", "OWASP ASVS 5.0 3.4.3", "W3C CSP Level 3", f"{OBSERVATORY}/CSP"],
+)
+def content_security_policy(responses: Evidence, criteria: ContentSecurityPolicy) -> Judgement:
+    """A Content-Security-Policy that would stop injected script, on every response
+
+    The policy of every class of response is read directive by directive: where scripts, plugins,
+    the base URL and frames may come from. Two policies on one response are a fault of the
+    configuration even where the browser would combine them.
+
+    Why: when markup gets through the escaping, this header is what still keeps it from running.
+    A policy that only error pages lack protects nothing: error pages echo input.
+    Bad: `script-src 'unsafe-inline' *`; a header on 200 but not on 404 or on a cached answer; two
+    policies from application and proxy.
+    Remedy: send one policy from one place for all responses, for instance `default-src 'none';
+    script-src 'self'; base-uri 'none'; frame-ancestors 'none'`; use nonces for inline script.
+    """
+    return _judge(
+        responses,
+        "content-security-policy",
+        lambda value: csp_problem(value, criteria),
+        "one policy on every response, with no way in for foreign or inline script",
+    )
+
+
+class StrictTransportSecurity(Criteria):
+    min_max_age_s: int = 31_536_000  # one year, as the preload list asks
+    include_subdomains: bool = True
+
+
+def hsts_problem(value: str, criteria: StrictTransportSecurity) -> str | None:
+    """What is wrong with a Strict-Transport-Security value (RFC 6797)."""
+    directives = [part.strip().lower() for part in value.split(";")]
+    ages = [d.split("=", 1)[1].strip(' "') for d in directives if d.startswith("max-age=")]
+    if len(ages) != 1 or not ages[0].isdigit():
+        return "no valid max-age"
+    if int(ages[0]) < criteria.min_max_age_s:
+        return f"max-age is {ages[0]} s, less than {criteria.min_max_age_s} s"
+    if criteria.include_subdomains and "includesubdomains" not in directives:
+        return "no includeSubDomains"
+    return None
+
+
+@check(
+    "SEC-HEADERS-HSTS",
+    sources=[response_classes],
+    severity="medium",
+    criteria=StrictTransportSecurity,
+    references=["RFC 6797", "OWASP ASVS 5.0 3.4.1", f"{OBSERVATORY}/TLS"],
+)
+def strict_transport_security(responses: Evidence, criteria: StrictTransportSecurity) -> Judgement:
+    """Strict-Transport-Security for a year or more, on every response
+
+    The value on every class of response is read for its max-age and scope. Browsers obey the
+    header over HTTPS only: seen over plain HTTP, a sound value is CONFIGURED and not MEASURED, and
+    a missing one says nothing.
+
+    Why: without it the first request of a visit can be answered by whoever sits on the line.
+    Bad: `max-age=300`; on the page but not on redirects or errors; two values in conflict.
+    Remedy: send `Strict-Transport-Security: max-age=63072000; includeSubDomains` from the place
+    that terminates TLS, with `always` in nginx so that errors carry it too.
+    """
+    expected = f"max-age of at least {criteria.min_max_age_s} s on every response, over HTTPS"
+    judged = _judge(
+        responses,
+        "strict-transport-security",
+        lambda value: hsts_problem(value, criteria),
+        expected,
+    )
+    if responses.facts["scheme"] == "https":
+        return judged
+    if any(o["problem"] != "missing" for o in judged.offenders) or judged.reason:
+        return judged
+    if judged.offenders:
+        return not_measured(
+            Reason.INCONCLUSIVE,
+            expected,
+            f"missing on {len(judged.offenders)} of {judged.samples} classes of response, but over "
+            "plain HTTP, where browsers ignore it: give the HTTPS address as base_url",
+            judged.samples,
+        )
+    seen = f"{judged.observed}, seen over plain HTTP"
+    return replace(judged, observed=seen, strength=Strength.CONFIGURED)
+
+
+def _one_of(*allowed: str) -> Grade:
+    def grade(value: str) -> str | None:
+        return None if value.strip().lower() in allowed else f"is {value[:60]!r}"
+
+    return grade
+
+
+@check(
+    "SEC-HEADERS-XCTO",
+    sources=[response_classes],
+    severity="medium",
+    references=["CWE-430", "OWASP ASVS 5.0 3.4.4", "WHATWG Fetch: nosniff"],
+)
+def content_type_options(responses: Evidence, criteria: Criteria) -> Judgement:
+    """X-Content-Type-Options: nosniff on every response
+
+    Every class of response must carry the header once with its only defined value.
+
+    Why: a browser that guesses types can be talked into running an upload as script.
+    Bad: missing on static assets, where uploads are served from; `nosniff, nosniff`.
+    Remedy: send `X-Content-Type-Options: nosniff` from one place for all responses.
+    """
+    expected = "nosniff, once, on every response"
+    return _judge(responses, "x-content-type-options", _one_of("nosniff"), expected)
+
+
+@check(
+    "SEC-HEADERS-XFO",
+    sources=[response_classes],
+    severity="medium",
+    references=["CWE-1021", "RFC 7034", "OWASP ASVS 5.0 3.4.6"],
+)
+def frame_options(responses: Evidence, criteria: Criteria) -> Judgement:
+    """X-Frame-Options: DENY or SAMEORIGIN on every response
+
+    Every class of response must carry the header once with a value that browsers obey.
+
+    Why: a page that others may frame can be overlaid, and its visitors clicked through.
+    Bad: `ALLOW-FROM https://...`, which browsers ignore; missing on the login page.
+    Remedy: send `X-Frame-Options: DENY`, beside `frame-ancestors 'none'` in the policy.
+    """
+    expected = "DENY or SAMEORIGIN, once, on every response"
+    return _judge(responses, "x-frame-options", _one_of("deny", "sameorigin"), expected)
+
+
+class ReferrerPolicy(Criteria):
+    allowed: list[str] = [
+        "no-referrer",
+        "same-origin",
+        "strict-origin",
+        "strict-origin-when-cross-origin",
+    ]
+
+
+@check(
+    "SEC-HEADERS-REFERRER",
+    sources=[response_classes],
+    severity="low",
+    criteria=ReferrerPolicy,
+    references=["CWE-200", "W3C Referrer Policy", "OWASP ASVS 5.0 3.4.5"],
+)
+def referrer_policy(responses: Evidence, criteria: ReferrerPolicy) -> Judgement:
+    """A Referrer-Policy that keeps addresses to oneself, on every response
+
+    The value must keep paths and queries from other sites. Of a list of fallbacks the browser takes
+    the last one it knows, so the last one is judged.
+
+    Why: addresses hold identifiers and tokens, and the referrer hands them to every linked site.
+    Bad: `unsafe-url`; `no-referrer-when-downgrade`; no header on error pages.
+    Remedy: send `Referrer-Policy: no-referrer` or `strict-origin-when-cross-origin`.
+    """
+
+    def grade(value: str) -> str | None:
+        last = value.split(",")[-1].strip().lower()
+        return None if last in criteria.allowed else f"is {last[:60]!r}"
+
+    expected = f"one of {', '.join(criteria.allowed)} on every response"
+    return _judge(responses, "referrer-policy", grade, expected)
+
+
+class PermissionsPolicy(Criteria):
+    restricted: list[str] = ["camera", "microphone", "geolocation"]
+
+
+@check(
+    "SEC-HEADERS-PERMISSIONS",
+    sources=[response_classes],
+    severity="low",
+    criteria=PermissionsPolicy,
+    references=["W3C Permissions Policy", "RFC 9651"],
+)
+def permissions_policy(responses: Evidence, criteria: PermissionsPolicy) -> Judgement:
+    """A Permissions-Policy that shuts off what the application does not use
+
+    Every class of response must carry a policy in which each feature of the criteria is named and
+    not open to everyone.
+
+    Why: a script that gets in inherits the page's right to ask for camera, microphone or place.
+    Bad: `camera=*`; the old Feature-Policy syntax `camera 'none'`, which browsers ignore.
+    Remedy: send `Permissions-Policy: camera=(), microphone=(), geolocation=()`.
+    """
+
+    def grade(value: str) -> str | None:
+        policy = dict(part.strip().partition("=")[::2] for part in value.split(","))
+        wrong = [f"{name} is not named" for name in criteria.restricted if name not in policy]
+        wrong += [f"{name} is open" for name in criteria.restricted if "*" in policy.get(name, "")]
+        return ", ".join(wrong) or None
+
+    expected = f"{', '.join(criteria.restricted)} shut off on every response"
+    return _judge(responses, "permissions-policy", grade, expected)

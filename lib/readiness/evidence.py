@@ -1,0 +1,139 @@
+"""What was collected to answer a check, and how a source of it is written.
+
+A source is a function of the target that returns records (one flat row for each thing looked at)
+and facts (what is said once). The decorator adds what every source owes: permission is asked
+before anything is sent, time is taken, and a failure becomes a problem that a check turns into
+NOT_MEASURED, never an exception that ends the notebook.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from .finding import NotMeasured, Reason, Status, now
+from .parameters import Safety, Target, redact
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why evidence is missing: NOT_MEASURED with a reason, or ERROR when the source broke."""
+
+    status: Status
+    reason: Reason | None
+    message: str
+
+
+@dataclass
+class Collected:
+    """What a source hands back. Values must be JSON: text, numbers, booleans, lists, dicts."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)  # program or library -> version
+
+
+@dataclass
+class Evidence:
+    """Collected records and facts with their provenance.
+
+    ``seal`` is the digest at the moment of collection: evidence that was edited afterwards can be
+    explored but is not judged for the record.
+    """
+
+    source: str
+    collected_at: datetime
+    duration_s: float
+    records: list[dict[str, Any]]
+    facts: dict[str, Any]
+    tools: dict[str, str]
+    problem: Problem | None = None
+    seal: str = ""
+
+    def table(self) -> pd.DataFrame:
+        """The records as a data frame, for looking at them."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records)
+
+    @property
+    def intact(self) -> bool:
+        """Whether it still is what was collected."""
+        return self.seal == self._digest()
+
+    def _digest(self) -> str:
+        said: list[object] = [self.source, self.records, self.facts, self.tools]
+        said.append(asdict(self.problem) if self.problem else None)
+        return hashlib.sha256(_dump(said).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The evidence file's content; secrets that were resolved in this process are cut out."""
+        return redact(_dump({**asdict(self), "collected_at": self.collected_at.isoformat()}))
+
+    @classmethod
+    def from_json(cls, text: str) -> Evidence:
+        """Read an evidence file again, for judging a run offline."""
+        raw = json.loads(text)
+        problem = raw.pop("problem")
+        if problem:
+            reason = Reason(problem["reason"]) if problem["reason"] else None
+            problem = Problem(Status(problem["status"]), reason, problem["message"])
+        raw["collected_at"] = datetime.fromisoformat(raw["collected_at"])
+        return cls(**raw, problem=problem)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True, default=str)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A way to collect evidence: its name, what it may do to the target, and the function."""
+
+    name: str
+    safety: Safety
+    collect: Callable[[Target], Collected]
+
+    def __call__(self, target: Target) -> Evidence:
+        started, clock = now(), time.perf_counter()
+        collected, problem = Collected(), None
+        try:
+            if self.safety not in target.permit:
+                raise NotMeasured(
+                    Reason.NOT_PERMITTED,
+                    f"{self.name} is {self.safety} and the environment permits only "
+                    f"{', '.join(sorted(target.permit)) or 'nothing'}; add it under permit:",
+                )
+            collected = self.collect(target)
+        except NotMeasured as gap:
+            problem = Problem(Status.NOT_MEASURED, gap.reason, redact(str(gap)))
+        except Exception as broke:
+            message = redact(f"{self.name} broke: {type(broke).__name__}: {broke}")
+            problem = Problem(Status.ERROR, None, message)
+        # Through JSON and back, so that what is judged now is what will be judged offline.
+        records = json.loads(redact(_dump(collected.records)))
+        facts = json.loads(redact(_dump(collected.facts)))
+        took = round(time.perf_counter() - clock, 4)
+        evidence = Evidence(self.name, started, took, records, facts, collected.tools, problem)
+        evidence.seal = evidence._digest()
+        return evidence
+
+
+def source(safety: Safety = "passive") -> Callable[[Callable[[Target], Collected]], Source]:
+    """Make a function of the target a source, e.g. ``@source("active")``."""
+
+    def decorate(collect: Callable[[Target], Collected]) -> Source:
+        module = collect.__module__.rsplit(".", 1)[-1]
+        made = Source(f"{module}.{collect.__name__}", safety, collect)
+        object.__setattr__(made, "__doc__", collect.__doc__)
+        return made
+
+    return decorate

@@ -1,0 +1,511 @@
+"""What to audit and what is allowed: reading params/<environment>.yaml into a Target.
+
+A params file says where things are and what they should be; it never holds a secret. Where a
+secret is needed it names the variable, ``${NAME}``, which is looked up at the moment of use and
+remembered so that it can be cut out of anything the audit writes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote, quote_plus, urlsplit
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError, core_schema
+
+from .finding import NotMeasured, Reason
+
+ROOT = Path(__file__).resolve().parents[2]
+Safety = Literal["passive", "active", "load", "write"]
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+SHORTEST_SECRET = 6  # characters; cutting out anything shorter would cut up ordinary text
+
+_secrets: dict[str, str] = {}  # value -> the name it is replaced by
+
+
+class ParameterError(ValueError):
+    """Parameters that cannot be used; lists every problem with its file and key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def keep_secret(value: str, name: str) -> str:
+    """Remember a secret value, so that ``redact`` replaces it by ``name``; returns the value."""
+    if len(value) >= SHORTEST_SECRET:
+        _secrets[value] = name
+    return value
+
+
+def redact(text: str) -> str:
+    """``text`` without any secret known to this process, plain, escaped or base64."""
+    for value, name in sorted(_secrets.items(), key=lambda item: -len(item[0])):
+        escaped = json.dumps(value)[1:-1]
+        encoded = base64.b64encode(value.encode()).decode().rstrip("=")
+        for form in {value, escaped, quote(value, safe=""), quote_plus(value), encoded}:
+            text = text.replace(form, f"[{name}]")
+    return text
+
+
+class Deferred:
+    """A text that may name variables, ``${NAME}/path``, looked up when it is used."""
+
+    secret = False
+
+    def __init__(self, template: str, variables: Mapping[str, str] | None) -> None:
+        self.template = template
+        self._variables = variables
+
+    def names(self) -> list[str]:
+        return VARIABLE.findall(self.template)
+
+    def missing(self) -> list[str]:
+        """The variables that are not set."""
+        return [n for n in self.names() if n not in self._environment()]
+
+    def _environment(self) -> Mapping[str, str]:
+        return os.environ if self._variables is None else self._variables
+
+    def value(self) -> str:
+        """The text with its variables filled in; a secret is remembered for redaction."""
+        filled = VARIABLE.sub(lambda m: self._environment()[m.group(1)], self.template)
+        if self.secret:
+            label = self.template if self.names() else "secret"
+            for name in self.names():
+                keep_secret(self._environment()[name], f"${{{name}}}")
+            keep_secret(filled, label)
+            if "://" in filled and (password := _password(filled)):
+                keep_secret(password, f"password of {label}")
+        return filled
+
+    def __repr__(self) -> str:
+        return self.template
+
+    __str__ = __repr__
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            cls._validate, serialization=core_schema.to_string_ser_schema()
+        )
+
+    @classmethod
+    def _validate(cls, value: object, info: ValidationInfo) -> Deferred:
+        if isinstance(value, Deferred):
+            return value
+        if not isinstance(value, str) or not value:
+            raise PydanticCustomError("text", "must be a text, e.g. ${{NAME}}")
+        context = info.context or {}
+        made = cls(value, context.get("variables"))
+        if cls.secret and not made.names() and not context.get("specimen"):
+            raise PydanticCustomError(
+                "literal_secret",
+                "must name a variable, like ${{NAME}}: a secret written here would be copied "
+                "into every notebook",
+            )
+        if not cls.secret and "://" in value and _password(VARIABLE.sub("x", value)):
+            raise PydanticCustomError("literal_secret", "holds a password: use ${{NAME}}")
+        for name in made.missing():
+            raise PydanticCustomError("unset", "the variable {name} is not set", {"name": name})
+        return made
+
+
+class Secret(Deferred):
+    """A deferred text whose value must never be written anywhere."""
+
+    secret = True
+
+
+def _password(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        return None
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+Operation = Annotated[str, Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE) /\S*$")]
+Column = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+){1,2}$")]  # [schema.]table.column
+
+
+class Request(_Section):
+    """A request the audit may send as it stands."""
+
+    operation: Operation
+    json_body: Any = Field(default=None, alias="json")
+    form: dict[str, str] | None = None
+    headers: dict[str, Deferred] = {}
+    as_role: str | None = None  # send the token of this role (http.roles)
+
+
+class ResponseClass(Request):
+    """A request that provokes one class of response (success, 404, redirect, ...)."""
+
+    name: str
+    status: int | list[int]
+
+
+class HealthEndpoint(_Section):
+    """What a health endpoint must answer. ``body`` maps a dotted path to its value, or to
+    ``{type: string}``/``{type: number}`` where the value varies."""
+
+    path: str
+    kind: Literal["liveness", "readiness"]
+    status: int = 200
+    content_type: str = "application/json"
+    body: dict[str, Any] = {}
+
+
+class LatencyTarget(Request):
+    """An endpoint with its latency targets in milliseconds, one user, in sequence."""
+
+    tier: str = "crud"
+    p50_ms: float | None = None
+    p95_ms: float
+    p99_ms: float | None = None
+    status: int = 200
+    contains: str | None = None  # text that a real answer holds
+
+
+class Role(_Section):
+    """How the audit obtains credentials for a role: a login that answers a token, or a header."""
+
+    login: Operation | None = None
+    username: Secret | None = None
+    password: Secret | None = None
+    token_field: str = "access_token"
+    header: str = "Authorization"
+    scheme: str = "Bearer"
+    credential: Secret | None = None  # sent as it is: an API key, a long-lived token
+
+
+class Authentication(_Section):
+    """What the audit may use to try the doors."""
+
+    protected: Operation  # a safe operation that needs credentials
+    token: Literal["jwt", "opaque"] = "jwt"
+    token_role: str = "user"
+    max_lifetime_minutes: int = 60
+    api_key_header: str | None = None
+    default_secrets: list[str] = []  # further known defaults, beside the shipped list
+    secrets_files: list[str] = [".env.example"]  # in the repository; placeholders tried as keys
+
+
+class Metrics(_Section):
+    path: str = "/metrics"
+    headers: dict[str, Secret] = {}
+    series: list[str] = []  # metric names that must exist
+    prometheus_config: str | None = None  # in the repository
+
+
+class Stub(_Section):
+    """An operation that answers 501 or 503 by design."""
+
+    operation: Operation
+    status: Literal[501, 503]
+    reason: str
+    critical: bool = False
+
+
+class Canary(_Section):
+    """A write through the API that carries a unique value in ``field`` of its body.
+
+    ``remove`` is the operation that takes it away again; ``{id}`` is read from ``id_field`` of the
+    answer. ``table`` is where the row is expected.
+    """
+
+    operation: Operation
+    json_body: dict[str, Any] = Field(alias="json")
+    fields: list[str]
+    as_role: str
+    remove: Operation | None = None
+    id_field: str = "id"
+    table: str | None = None
+
+
+class Http(_Section):
+    base_url: Deferred
+    timeout_s: float = Field(default=10, gt=0, le=120)
+    requests_per_minute: int = Field(default=1200, gt=0)
+    max_requests: int = Field(default=5000, gt=0)
+    max_body_bytes: int = Field(default=2_000_000, gt=0)
+    ca_file: Deferred | None = None
+    openapi: str | None = None  # a path of the service, or a file in the repository
+    operations: list[Operation] = []  # for a service without an OpenAPI document
+    public: list[Operation] = []
+    never_call: list[Operation] = []
+    examples: dict[str, Any] = {}  # path parameter -> value, e.g. {user_id: 1}
+    response_classes: list[ResponseClass] = []
+    health: list[HealthEndpoint] = []
+    latency: list[LatencyTarget] = []
+    roles: dict[str, Role] = {}
+    authentication: Authentication | None = None
+    metrics: Metrics | None = None
+    stubs: list[Stub] = []
+    canaries: list[Canary] = []
+
+
+class Database(_Section):
+    url: Secret
+    schemas: list[str] = ["public"]
+    statement_timeout_s: float = Field(default=60, gt=0)
+    lock_timeout_s: float = Field(default=2, gt=0)
+    connect_timeout_s: int = Field(default=5, gt=0)
+    ignore_tables: list[str] = []  # a table of a tool and not of the application, with * and ?
+
+
+class Orm(_Section):
+    """The target's models, asked for their DDL in the target's own interpreter."""
+
+    interpreter: Deferred
+    path: list[Deferred] = []  # put on sys.path
+    imports: list[str] = []  # modules to import first, so that every model is registered
+    metadata: str = Field(pattern=r"^[\w.]+:[\w.]+$")  # module:object, Base or MetaData
+    environment: dict[str, Deferred] = {}
+    timeout_s: float = Field(default=60, gt=0)
+
+
+class Compose(_Section):
+    files: list[str]
+    services: list[str]  # the containers that must be defined
+    stubs: list[str] = []  # services that are placeholders, by declaration
+    stores: list[str] = []  # data stores, beside those recognised by their image
+
+
+class Repository(_Section):
+    path: Deferred
+    compose: Compose | None = None
+    init_sql: str | None = None
+
+
+class CipherCode(_Section):
+    """The service's own cipher, run in its own interpreter."""
+
+    interpreter: Deferred
+    path: list[Deferred] = []
+    module: str
+    derive_key: str = "derive_key"
+    encrypt: str = "encrypt_aes256gcm"
+    decrypt: str = "decrypt_aes256gcm"
+    environment: dict[str, Deferred] = {}
+    timeout_s: float = Field(default=60, gt=0)
+
+
+class Encryption(_Section):
+    """The ciphertext format that the specification promises, and where ciphertexts stand."""
+
+    columns: list[Column]
+    prefix: str = "ENC4:"
+    nonce_bytes: int = 12
+    tag_bytes: int = 16
+    key_bytes: int = 32
+    kdf: Literal["pbkdf2-hmac-sha256"] = "pbkdf2-hmac-sha256"
+    iterations: int = 600_000
+    salt_bytes: int = 32  # the salt's UTF-8 is padded with NUL or cut to this
+    key: Secret
+    salt: Secret
+    legacy_prefixes: list[str] = []
+    code: CipherCode | None = None
+
+
+class Backup(_Section):
+    """How the target takes and restores a backup. ``{file}`` is the dump, in the run's own
+    folder; the URLs go by environment and never by argument."""
+
+    dump: list[str]
+    restore: list[str]
+    source_url: Secret
+    source_variable: str = "DATABASE_URL"
+    target_variable: str = "DATABASE_URL"
+    environment: dict[str, Deferred] = {}
+    timeout_s: float = Field(default=300, gt=0)
+
+
+class ExpectedFailure(_Section):
+    """Tests that are known to fail; ``test`` is an id with * and ?."""
+
+    test: str
+    reason: str
+    expires: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class Reports(_Section):
+    """Test reports; each entry is a file or a pattern below ``path``."""
+
+    path: Deferred
+    unit: list[str] = []
+    integration: list[str] = []
+    e2e: list[str] = []
+    commit: Deferred | None = None  # the commit under assessment
+    max_age_hours: float = Field(default=168, gt=0)
+    expected_failures: list[ExpectedFailure] = []
+
+
+class Target(_Section):
+    """``target:`` of a params file, with what may be done to it.
+
+    A section that is missing leaves its checks not measured: sources ask with ``need``.
+    """
+
+    name: str
+    version: Deferred | None = None
+    commit: Deferred | None = None
+    http: Http | None = None
+    database: Database | None = None
+    orm: Orm | None = None
+    repository: Repository | None = None
+    encryption: Encryption | None = None
+    backup: Backup | None = None
+    reports: Reports | None = None
+    not_applicable: dict[str, str] = {}  # check -> why it does not apply
+    _permit: frozenset[Safety] = PrivateAttr(default=frozenset({"passive"}))
+
+    @property
+    def permit(self) -> frozenset[Safety]:
+        """The safety classes that the environment allows."""
+        return self._permit
+
+    def allowing(self, permit: Iterable[Safety]) -> Target:
+        """The same target with these safety classes allowed."""
+        copy = self.model_copy()
+        copy._permit = frozenset(permit)
+        return copy
+
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+
+def need(value: T | None, key: str) -> T:
+    """``value``, or NOT_MEASURED ``no_parameter`` naming the key that is missing."""
+    if value is None or value == [] or value == {}:
+        raise NotMeasured(Reason.NO_PARAMETER, f"{key} is not set in the parameters")
+    return value
+
+
+class Parameters(_Section):
+    """A params file."""
+
+    environment: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    target: Target
+    permit: frozenset[Safety] = frozenset({"passive"})
+    criteria: dict[str, dict[str, Any]] = {}
+
+    @model_validator(mode="after")
+    def _hand_over_permission(self) -> Parameters:
+        self.target._permit = self.permit
+        return self
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without its traps: no duplicate keys, no ``yes``, no octal, no dates."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":null", ":merge"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|false)$", "tf"),
+    ("int", r"^-?(?:0|[1-9][0-9_]*)$", "-0123456789"),
+    ("float", r"^-?(?:0|[1-9][0-9_]*)\.[0-9]+(?:e[-+]?[0-9]+)?$", "-0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    seen: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            mark = key_node.start_mark
+            raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=mark)
+        seen[key] = loader.construct_object(value_node, deep=True)
+    return seen
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file; what is wrong with it is one ParameterError."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise ParameterError([f"{_short(path)}: no such file (there are: {known})"]) from None
+    except (OSError, UnicodeDecodeError) as broke:
+        raise ParameterError([f"{_short(path)}: cannot be read: {broke}"]) from None
+    except yaml.MarkedYAMLError as broke:
+        mark = broke.problem_mark
+        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ParameterError([f"{_short(path)}:{where}: {broke.problem}"]) from None
+
+
+def validated(
+    model: type[M],
+    raw: object,
+    where: str,
+    variables: Mapping[str, str] | None = None,
+    specimen: bool = False,
+) -> M:
+    """``raw`` as a model; every problem at once, each with ``where`` and its key path."""
+    try:
+        return model.model_validate(raw, context={"variables": variables, "specimen": specimen})
+    except ValidationError as broke:
+        raise ParameterError(list(_problems(broke, where))) from None
+
+
+def _problems(broke: ValidationError, where: str) -> Iterator[str]:
+    # Without the input: what was written in the wrong place may be a secret.
+    for error in broke.errors(include_input=False, include_url=False):
+        key = ".".join(str(part) for part in error["loc"])
+        message = error["msg"]
+        if error["type"] == "extra_forbidden":
+            message = "unknown key"
+        elif error["type"] == "missing":
+            message = "is missing"
+        yield f"{where}: {key or 'top level'}: {message}"
+
+
+def load(environment: str, folder: Path = ROOT / "params") -> Parameters:
+    """Read ``params/<environment>.yaml``.
+
+    Raises ParameterError with every problem: unknown key, wrong type, unset variable.
+    """
+    path = folder / f"{environment}.yaml"
+    raw = read_yaml(path)
+    made = validated(Parameters, raw, _short(path))
+    if made.environment != environment:
+        raise ParameterError(
+            [f"{_short(path)}: environment: says {made.environment}, the file name {environment}"]
+        )
+    return made
+
+
+def _short(path: Path) -> str:
+    """The path as a reader knows it: below the project where it is there."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

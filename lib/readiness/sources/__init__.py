@@ -1,0 +1,1 @@
+"""Collecting: one module for each kind of source. A source never judges."""
