@@ -174,7 +174,7 @@ def begin(
         parameters, where = load(environment or "demo"), f"params/{environment or 'demo'}.yaml"
     else:
         where = "parameters"
-        raw = {"environment": environment, "target": target}
+        raw: dict[str, Any] = {"environment": environment, "target": target}
         raw |= {"permit": permit} if permit is not None else {}
         raw |= {"criteria": criteria} if criteria is not None else {}
         parameters = validated(Parameters, raw, where)

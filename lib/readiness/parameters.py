@@ -113,17 +113,17 @@ class Deferred:
         if isinstance(value, Deferred):
             return value
         if not isinstance(value, str) or not value:
-            raise PydanticCustomError("text", "must be a text, e.g. ${{NAME}}")
+            raise PydanticCustomError("text", "must be a text, e.g. ${NAME}")
         context = info.context or {}
         made = cls(value, context.get("variables"))
         if cls.secret and not made.names() and not context.get("specimen"):
             raise PydanticCustomError(
                 "literal_secret",
-                "must name a variable, like ${{NAME}}: a secret written here would be copied "
+                "must name a variable, like ${NAME}: a secret written here would be copied "
                 "into every notebook",
             )
         if not cls.secret and "://" in value and _password(VARIABLE.sub("x", value)):
-            raise PydanticCustomError("literal_secret", "holds a password: use ${{NAME}}")
+            raise PydanticCustomError("literal_secret", "holds a password: use ${NAME}")
         for name in made.missing():
             raise PydanticCustomError("unset", "the variable {name} is not set", {"name": name})
         return made

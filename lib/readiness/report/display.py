@@ -73,7 +73,7 @@ def show(data: Any, caption: str = "") -> None:
     """Show a data frame as a table (sortable and filterable when a person is at the keyboard)."""
     from IPython.display import display
 
-    display(data)
+    display(data)  # type: ignore[no-untyped-call]
 
 
 def use_our_look() -> None:

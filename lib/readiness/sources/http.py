@@ -127,13 +127,14 @@ class Client:
             method, path = login.split(" ", 1)
             answer = self.send(method, path, json={"username": username, "password": password})
             body = answer.json()
-            token = body.get(role.token_field) if isinstance(body, dict) else None
-            if not isinstance(token, str):
+            given = body.get(role.token_field) if isinstance(body, dict) else None
+            if not isinstance(given, str):
                 raise NotMeasured(
                     Reason.UNREACHABLE,
                     f"login as {name} gave no {role.token_field}: {login} answered "
                     f"{answer.error or answer.status}",
                 )
+            token = given
         keep_secret(token, f"token of {name}")
         return {role.header: f"{role.scheme} {token}".strip()}
 

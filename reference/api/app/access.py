@@ -77,3 +77,6 @@ def answers(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 GUARDED = answers(401, 403)
+
+# Declared public: an operation without this asks who is calling.
+PUBLIC: dict[str, Any] = {"security": []}

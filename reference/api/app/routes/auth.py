@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Request
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from app.access import GUARDED, Admin, Anyone, answers
+from app.access import GUARDED, PUBLIC, Admin, Anyone, answers
 from app.database import transaction
 from app.models import ApiKey, User
 from app.schemas import ApiKey as ApiKeyOut
@@ -29,7 +29,7 @@ def pair(user_id: UUID, session_id: UUID) -> Tokens:
     )
 
 
-@router.post("/login", responses=answers(401, 423))
+@router.post("/login", responses=answers(401, 423), openapi_extra=PUBLIC)
 def login(body: Login, request: Request) -> Tokens:
     """Exchange a password for tokens. After repeated failures the name is locked for a while."""
     with transaction() as session:
@@ -60,7 +60,7 @@ def login(body: Login, request: Request) -> Tokens:
     raise HTTPException(401, "Wrong user name or password.", {"WWW-Authenticate": "Bearer"})
 
 
-@router.post("/refresh", responses=answers(401))
+@router.post("/refresh", responses=answers(401), openapi_extra=PUBLIC)
 def refresh(body: Refresh, request: Request) -> Tokens:
     """Renew the tokens. A refresh token works once."""
     refused = HTTPException(401, "Invalid token.", {"WWW-Authenticate": "Bearer"})

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import __version__, observability
+from app.access import PUBLIC
 from app.config import settings
 from app.database import engine
 from app.schemas import Health, Readiness
@@ -17,13 +18,13 @@ router = APIRouter(tags=["health"])
 log = logging.getLogger(__name__)
 
 
-@router.get("/api/health")
+@router.get("/api/health", openapi_extra=PUBLIC)
 async def health() -> Health:
     """Liveness: the process answers. Looks at nothing else, so that no outage restarts it."""
     return Health(status="ok", version=__version__, commit=settings().commit)
 
 
-@router.get("/api/readiness", responses={503: {"model": Readiness}})
+@router.get("/api/readiness", responses={503: {"model": Readiness}}, openapi_extra=PUBLIC)
 def readiness(response: Response) -> Readiness:
     """Readiness: the database answers a query and holds the schema."""
     try:
@@ -36,7 +37,12 @@ def readiness(response: Response) -> Readiness:
     return Readiness(status="ready", checks={"database": "ok"})
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+    openapi_extra=PUBLIC,
+)
 def metrics() -> Response:
     """Prometheus' exposition; nginx serves it to nobody outside."""
     return Response(
