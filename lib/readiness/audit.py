@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from . import policy as policies
+from . import reference
 from .calibration import calibrate
 from .check import Check, catalogue, criteria_for, criteria_problems
 from .evidence import Evidence
@@ -171,6 +172,8 @@ def begin(
     Raises ParameterError with every problem at once.
     """
     if target is None:
+        if environment in (None, "demo"):
+            reference.use_variables()
         parameters, where = load(environment or "demo"), f"params/{environment or 'demo'}.yaml"
     else:
         where = "parameters"

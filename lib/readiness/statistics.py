@@ -1,0 +1,110 @@
+"""Intervals that assume nothing about the shape of what was measured.
+
+A quantile is bounded by order statistics: of n independent samples the number at or below the
+q-quantile is binomial(n, q), whatever their distribution. ``confidence`` always speaks of one
+bound: the true value lies above ``low`` with that probability, and below ``high`` with that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+MOST_SAMPLES = 20_000  # where the question how many are needed is given up
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its bounds; a bound that the samples cannot give is None."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+
+
+def quantile_interval(samples: Sequence[float], q: float, confidence: float = 0.95) -> Interval:
+    """The q-quantile of what ``samples`` were drawn from, with exact nonparametric bounds.
+
+    The bounds are samples themselves, so ties and outliers need no care. The estimate is the
+    smallest sample with at least the share q at or below it.
+    """
+    ordered = sorted(samples)
+    n = len(ordered)
+    if n == 0:
+        raise ValueError("no samples")
+    below, above = quantile_ranks(n, q, confidence)
+    return Interval(
+        ordered[max(0, math.ceil(n * q) - 1)],
+        ordered[below - 1] if below else None,
+        ordered[above - 1] if above else None,
+    )
+
+
+@lru_cache(maxsize=4096)
+def quantile_ranks(n: int, q: float, confidence: float) -> tuple[int | None, int | None]:
+    """Which order statistics (1 = smallest) bound the q-quantile from below and from above.
+
+    Below: the largest r with P(B <= r - 1) <= 1 - confidence. Above: the smallest s with
+    P(B >= s) <= 1 - confidence. B is binomial(n, q).
+    """
+    if not 0 < q < 1 or not 0 < confidence < 1:
+        raise ValueError("q and confidence lie between 0 and 1")
+    risk = 1 - confidence
+    r, tail = 0, 0.0
+    for k in range(n):
+        tail += binomial(k, n, q)
+        if tail > risk:
+            break
+        r = k + 1
+    s, tail = n + 1, 0.0
+    for k in range(n, 0, -1):
+        tail += binomial(k, n, q)
+        if tail > risk:
+            break
+        s = k
+    return r or None, s if s <= n else None
+
+
+def share_at_least(hits: int, n: int, confidence: float = 0.95) -> float:
+    """The lower bound of a share that was seen ``hits`` times in ``n`` (Clopper and Pearson)."""
+    if hits == 0:
+        return 0.0
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        # P(B >= hits) grows with the share.
+        tail = sum(binomial(k, n, middle) for k in range(hits, n + 1))
+        low, high = (middle, high) if tail <= 1 - confidence else (low, middle)
+    return low
+
+
+def samples_for_bound(q: float, confidence: float = 0.95) -> int:
+    """The fewest samples that bound the q-quantile from above, 299 for q 0.99 at 0.95."""
+    return math.ceil(math.log(1 - confidence) / math.log(q) - 1e-9)
+
+
+def samples_to_decide(share_met: float, q: float, confidence: float = 0.95) -> int | None:
+    """About how many samples tell on which side of a target the q-quantile lies, when
+    ``share_met`` of them keep meeting it; None when no sensible number does."""
+    for n in _growing(samples_for_bound(q, confidence)):
+        below, above = quantile_ranks(n, q, confidence)
+        met = round(share_met * n)
+        if (above is not None and met >= above) or (below is not None and met < below):
+            return n
+    return None
+
+
+def _growing(n: int) -> Iterator[int]:
+    while n <= MOST_SAMPLES:
+        yield n
+        n = math.ceil(n * 1.2)
+
+
+def binomial(k: int, n: int, p: float) -> float:
+    """P(B = k) for B binomial(n, p)."""
+    if p <= 0 or p >= 1:
+        return float(k == (0 if p <= 0 else n))
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
