@@ -5,7 +5,18 @@ import subprocess
 import sys
 
 import pytest
-from readiness.parameters import ParameterError, Parameters, load, read_yaml, redact, validated
+from readiness import policy
+from readiness.check import criteria_problems
+from readiness.parameters import (
+    ROOT,
+    VARIABLE,
+    ParameterError,
+    Parameters,
+    load,
+    read_yaml,
+    redact,
+    validated,
+)
 
 SECRET = "hunter2-hunter2"
 
@@ -122,3 +133,53 @@ def test_the_command_line_lists_every_problem_and_no_traceback():
     assert done.returncode == 2
     assert "no such file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+NPS = ("local", "staging", "production")
+SHIPPED = ("demo", *NPS, "jupyterhub")
+
+
+def shipped(name, monkeypatch):
+    """A shipped params file with every variable that it names set to something."""
+    path = ROOT / "params" / f"{name}.yaml"
+    for variable in VARIABLE.findall(path.read_text()):
+        monkeypatch.setenv(variable, f"http://127.0.0.1:9/{variable.lower()}")
+    return load(name)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_parameters_hold_and_say_what_they_ask(name, monkeypatch):
+    made = shipped(name, monkeypatch)
+    target = made.target
+    assert not criteria_problems(made.criteria, name)
+    assert set(target.not_applicable) <= set(policy.load().checks)
+    wanted = [s for s in type(target).model_fields if getattr(target, s) not in (None, {}, "")]
+    print(f"\n{name} permits {', '.join(sorted(made.permit))} and describes {', '.join(wanted)}")
+    for request in (*target.http.response_classes, *target.http.latency, *target.http.canaries):
+        print(f"  {request.operation}")
+
+
+@pytest.mark.parametrize("name", ["local", "staging", "production"])
+def test_nps_is_described_for_every_check_of_this_version(name, monkeypatch):
+    target = shipped(name, monkeypatch).target
+    for section in "http database orm repository encryption backup reports".split():  # noqa: SIM905
+        assert getattr(target, section) is not None, section
+    assert target.repository.init_sql
+    assert target.repository.compose
+    assert target.encryption.code
+    for part in ("openapi", "public", "health", "latency", "roles", "authentication", "canaries"):
+        assert getattr(target.http, part), part
+    assert (target.reports.unit, target.reports.integration, target.reports.e2e) > ([], [], [])
+
+
+def test_the_three_nps_files_describe_one_system():
+    raw = {name: read_yaml(ROOT / "params" / f"{name}.yaml") for name in NPS}
+    for content in raw.values():
+        del content["environment"], content["permit"]
+        del content["target"]["http"]["requests_per_minute"]
+        del content["target"]["repository"]["compose"]["files"]
+    assert raw["local"] == raw["staging"] == raw["production"]
+
+
+def test_production_permits_only_looking():
+    assert read_yaml(ROOT / "params" / "production.yaml")["permit"] == ["passive"]
