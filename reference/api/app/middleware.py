@@ -21,7 +21,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import observability
+from app import logs, observability
 from app.config import settings
 from app.database import POOL_OVERFLOW, POOL_SIZE, engine, transaction
 from app.services import audit, limits, tokens
@@ -78,7 +78,7 @@ class Observe:
         started, status = time.perf_counter(), 0
         offered = Request(scope).headers.get("x-request-id", "")
         identifier = offered if REQUEST_ID.fullmatch(offered) else uuid4().hex
-        observability.request_id.set(identifier)
+        logs.request_id.set(identifier)
 
         async def watch(message: Message) -> None:
             nonlocal status

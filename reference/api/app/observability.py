@@ -1,13 +1,9 @@
-"""Logs and metrics: one JSON object for each line, one exposition for all workers."""
+"""Metrics: each worker keeps its own in a shared folder, and whichever is asked tells all."""
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import time
-from contextvars import ContextVar
-from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import (
@@ -18,8 +14,6 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
-
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 # Not the default registry: that one brings the process metrics of whichever worker is asked.
 REGISTRY = CollectorRegistry()
@@ -79,7 +73,7 @@ def observe_process() -> None:
 
 def exposition() -> bytes:
     """All workers' metrics in Prometheus' text format."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)
@@ -88,31 +82,5 @@ def exposition() -> bytes:
 
 def forget_process() -> None:
     """Take a worker that ends out of the live gauges."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         multiprocess.mark_process_dead(os.getpid())
-
-
-class JsonFormatter(logging.Formatter):
-    """One line of JSON for each record, a traceback included, whoever logged it."""
-
-    FIELDS = ("method", "route", "status", "duration_ms", "client")
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            "request_id": request_id.get(),
-        }
-        line |= {f: getattr(record, f) for f in self.FIELDS if hasattr(record, f)}
-        if record.exc_info and record.exc_info != (None, None, None):
-            kind, _, trace = record.exc_info
-            # Where it happened, not what it said: messages of errors quote rows and parameters.
-            frames = []
-            while trace:
-                code = trace.tb_frame.f_code
-                frames.append(f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}")
-                trace = trace.tb_next
-            line["error"] = {"type": kind.__name__ if kind else "unknown", "trace": frames[-8:]}
-        return json.dumps(line)

@@ -41,7 +41,7 @@ def login(body: Login, request: Request) -> Tokens:
             )
     if locked:
         raise HTTPException(423, "Locked after failed logins.", {"Retry-After": str(locked)})
-    # Outside of the transaction: hashing takes 50 ms, and a connection is too dear to hold.
+    # Outside of the transaction: hashing takes 30 ms, and a connection is too dear to hold.
     good = accounts.verify_password(body.password, user.password_hash if user else accounts.NOBODY)
     with transaction() as session:
         if user and good and user.is_active:

@@ -1,0 +1,28 @@
+"""The oracle's arithmetic."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from app.services import oracle
+
+
+@pytest.mark.parametrize(
+    ("number", "reduced"), [(0, 0), (9, 9), (10, 1), (11, 11), (29, 11), (38, 11), (1990, 1)]
+)
+def test_numbers_reduce_to_one_digit_or_a_master(number, reduced):
+    assert oracle.reduce_number(number) == reduced
+
+
+def test_life_path():
+    assert oracle.life_path(date(1990, 5, 15)) == 3
+
+
+def test_a_moment_has_a_number():
+    read = oracle.read_time(datetime(2026, 2, 16, 22, 0, tzinfo=UTC))
+    assert read == {"hour_number": 22, "day_number": 1, "number": 5}
+
+
+def test_a_reading_does_not_give_the_question_away():
+    assert oracle.read_question("secret").keys() == {"number"}
