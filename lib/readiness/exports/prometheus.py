@@ -1,0 +1,39 @@
+"""Prometheus text metrics: colour, confidence, verdict and age, for alerts on readiness itself."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from ..finding import Status
+from ..policy import STAGES, Colour, Verdict
+from ..record import Record
+from . import Export
+
+COLOURS = {Colour.RED: 0, Colour.YELLOW: 1, Colour.GREEN: 2}
+VERDICTS = {Verdict.NO_GO: 0, Verdict.CONDITIONAL_GO: 1, Verdict.GO: 2}
+
+
+def export(record: Record, previous: Record | None = None) -> Export:
+    """Gauges with the labels environment, area, stage and status."""
+    registry = CollectorRegistry()
+
+    def gauge(name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(f"readiness_{name}", about, ["environment", *labels], registry=registry)
+
+    colour = gauge("area_colour", "0 red, 1 yellow, 2 green", "area")
+    confidence = gauge("area_confidence_ratio", "0 to 1", "area")
+    for result in record.areas:
+        colour.labels(record.environment, result.area).set(COLOURS[result.colour])
+        confidence.labels(record.environment, result.area).set(result.confidence)
+    verdict = gauge("verdict", "0 NO-GO, 1 CONDITIONAL GO, 2 GO", "stage")
+    for stage in STAGES:
+        said = VERDICTS[getattr(record.decision, stage)]
+        verdict.labels(record.environment, stage).set(said)
+    findings = gauge("findings", "Findings by status", "area", "status")
+    for result in record.areas:
+        for status in Status:
+            number = sum(f.area == result.area and f.status is status for f in record.findings)
+            findings.labels(record.environment, result.area, status.value).set(number)
+    finished = gauge("run_finished_timestamp_seconds", "When the run ended, Unix time")
+    finished.labels(record.environment).set(record.finished.timestamp())
+    return Export(generate_latest(registry))

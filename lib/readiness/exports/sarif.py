@@ -1,0 +1,99 @@
+"""SARIF 2.1.0 (OASIS): passes and unknowns too, waivers suppress, changes have a baselineState."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..finding import Finding, Severity, Status
+from ..record import Record
+from . import Export, each, printable
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
+LEVELS = {
+    Severity.CRITICAL: "error",
+    Severity.HIGH: "error",
+    Severity.MEDIUM: "warning",
+    Severity.LOW: "note",
+}
+KINDS = {
+    Status.PASS: "pass",
+    Status.FAIL: "fail",
+    Status.NOT_APPLICABLE: "notApplicable",
+    Status.NOT_MEASURED: "open",
+    Status.ERROR: "open",
+}
+
+
+def export(record: Record, previous: Record | None = None) -> Export:
+    """One run with one result for each finding."""
+    before = {f.check: f for f in previous.findings} if previous else None
+    made, dropped = each(record.findings, lambda f: (_rule(f), _result(f, before)))
+    run = {
+        "tool": {
+            "driver": {
+                "name": "readiness",
+                "version": record.tool.version,
+                "rules": [rule for _, (rule, _) in made],
+            }
+        },
+        "automationDetails": {"id": f"readiness/{record.environment}/{record.run}"},
+        "invocations": [
+            {
+                "executionSuccessful": not any(n.problem for n in record.notebooks),
+                "startTimeUtc": record.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "endTimeUtc": record.finished.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            }
+        ],
+        "results": [result for _, (_, result) in made],
+    }
+    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return Export((json.dumps(document, indent=1) + "\n").encode(), dropped)
+
+
+def _rule(finding: Finding) -> dict[str, Any]:
+    text = " ".join(t for t in (finding.why, finding.remedy) if t) or finding.title
+    return {
+        "id": finding.check,
+        "shortDescription": {"text": printable(finding.title)},
+        "fullDescription": {"text": printable(text)},
+        "defaultConfiguration": {"level": LEVELS[finding.severity]},
+        "properties": {"area": finding.area, "references": finding.references},
+    }
+
+
+def _result(finding: Finding, before: dict[str, Finding] | None) -> dict[str, Any]:
+    failed = finding.status is Status.FAIL
+    result: dict[str, Any] = {
+        "ruleId": finding.check,
+        "kind": KINDS[finding.status],
+        "level": LEVELS[finding.severity] if failed else "none",
+        "message": {"text": printable(finding.observed) or finding.title},
+        "partialFingerprints": {"check/v1": finding.check},
+        "properties": {
+            "status": finding.status,
+            "reason": finding.reason,
+            "samples": finding.samples,
+        },
+        "locations": [
+            {
+                "physicalLocation": {"artifactLocation": {"uri": e.path}},
+                "message": {"text": f"evidence, SHA-256 {e.sha256}"},
+            }
+            for e in finding.evidence[:1]
+        ],
+    }
+    if finding.waiver:
+        result["suppressions"] = [
+            {"kind": "external", "status": "accepted", "justification": printable(finding.waiver)}
+        ]
+    if before is not None:
+        result["baselineState"] = _change(finding, before.get(finding.check))
+    return result
+
+
+def _change(finding: Finding, before: Finding | None) -> str:
+    if before is None:
+        return "new"
+    same = (finding.status, finding.reason) == (before.status, before.reason)
+    return "unchanged" if same else "updated"
