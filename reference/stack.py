@@ -109,6 +109,7 @@ class Stack:
             "NPS_ENCRYPTION_KEY": known["encryption_key"],
             "NPS_ENCRYPTION_SALT": known["encryption_salt"],
             "NPS_API_SECRET_KEY": known["api_secret_key"],
+            "NPS_JWT_SECRET": known["jwt_secret"],
             "NPS_API_KEY": known["api_key"],
             "NPS_REPO": str(self.repository),
             "NPS_PYTHON": sys.executable,

@@ -47,7 +47,7 @@ class Audit:
     def __init__(self, area: str, parameters: Parameters, where: str) -> None:
         self.area = area
         self.environment = parameters.environment
-        self.target: Target = parameters.target
+        self.target: Target = parameters.target.answered_by(self._answers)
         self.findings: dict[str, Finding] = {}
         self._parameters = parameters
         self._where = where
@@ -91,6 +91,23 @@ class Audit:
             "duration_s": round(time.perf_counter() - self._started, 3),
         }
         return display.Conclusion(ordered, {RESULT_TYPE: result})
+
+    def _answers(self) -> list[dict[str, Any]]:
+        """What stands of this area so far, for a check that sums up: one row an expected check."""
+        rows = []
+        for identifier in self._policy.expected(self.area):
+            finding = self.findings.get(identifier) or unanswered(identifier)
+            rows.append(
+                {
+                    "check": identifier,
+                    "judged": identifier in self.findings,
+                    "status": finding.status,
+                    "reason": finding.reason,
+                    "severity": finding.severity,
+                    "may_be_declared_away": self._policy.check(identifier).may_be_declared_away,
+                }
+            )
+        return rows
 
     def _belongs(self, check: Check, evidence: tuple[Evidence, ...]) -> None:
         wanted, given = [s.name for s in check.sources], [e.source for e in evidence]
@@ -193,7 +210,7 @@ def unanswered(identifier: str, said: str = "") -> Finding:
     One that this version does not have is NOT_MEASURED ``no_check``; one that it has and that was
     never judged broke, or was lost with its notebook: ERROR.
     """
-    known = catalogue().get(identifier)
+    known = catalogue(area_of(identifier)).get(identifier)
     expected = policies.load().check(identifier)
     return Finding(
         check=identifier,

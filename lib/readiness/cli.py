@@ -103,7 +103,7 @@ def _print_verdict(kept: Record, run: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from .report.display import COLOUR_SHAPES
+    from .report.blocks import Mark
 
     table = Table(
         "Area", "Colour", "If unknowns pass / fail", "Confidence", "Passed", "Failed", "Unknown"
@@ -111,7 +111,7 @@ def _print_verdict(kept: Record, run: Path) -> None:
     for result in kept.areas:
         table.add_row(
             result.area.replace("_", " "),
-            f"{COLOUR_SHAPES[result.colour]} {result.colour}",
+            str(Mark.of(result.colour)),
             f"{result.colour_if_unknowns_pass} / {result.colour_if_unknowns_fail}",
             f"{result.confidence:.0%}",
             f"{result.passed}/{result.expected}",

@@ -180,7 +180,8 @@ class Client:
         form: Mapping[str, str] | None,
         content: bytes | None,
     ) -> Exchange:
-        time.sleep(max(0.0, self._next - time.monotonic()))
+        if (early := self._next - time.monotonic()) > 0:
+            time.sleep(early)
         self._next = time.monotonic() + self._interval
         # A login may have set a cookie; who a request comes from is said by its headers alone.
         self._transport.cookies.clear()
@@ -203,8 +204,8 @@ class Client:
             error = f"no answer within {self.http.timeout_s:g} s"
             if status is not None:
                 error = f"the answer did not end within {self.http.timeout_s:g} s"
-        except UnicodeEncodeError:
-            error = "a header cannot be sent: it holds characters beyond ASCII"
+        except (UnicodeEncodeError, httpx.LocalProtocolError):
+            error = "the request cannot be sent: a header is not allowed in HTTP"  # and not told
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as broke:
             error = f"{type(broke).__name__}: {broke}"
         elapsed = (time.perf_counter() - started) * 1000

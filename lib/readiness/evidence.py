@@ -91,7 +91,13 @@ class Evidence:
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True, default=str)
+    return _whole(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True, default=str))
+
+
+def _whole(text: str) -> str:
+    """``text`` without half characters (lone surrogates), which a target may send in JSON and
+    which no file takes."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 @dataclass(frozen=True)
@@ -114,9 +120,9 @@ class Source:
                 )
             collected = self.collect(target)
         except NotMeasured as gap:
-            problem = Problem(Status.NOT_MEASURED, gap.reason, redact(str(gap)))
+            problem = Problem(Status.NOT_MEASURED, gap.reason, redact(_whole(str(gap))))
         except Exception as broke:
-            message = redact(f"{self.name} broke: {type(broke).__name__}: {broke}")
+            message = redact(_whole(f"{self.name} broke: {type(broke).__name__}: {broke}"))
             problem = Problem(Status.ERROR, None, message)
         # Through JSON and back, so that what is judged now is what will be judged offline.
         records = json.loads(redact(_dump(collected.records)))

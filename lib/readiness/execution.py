@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .audit import FOLDER_VARIABLE, RESULT_TYPE
-
-CARD_TYPE = "application/vnd.readiness.finding+json"
+from .report.display import CARD_TYPE
 
 
 def run_one(task: dict[str, Any]) -> dict[str, Any]:
@@ -63,8 +62,14 @@ def _execute(task: dict[str, Any], output: Path) -> str | None:
     """Execute through papermill; returns what went wrong, in one line."""
     import nbformat
     import papermill
+    from jupyter_client.manager import AsyncKernelManager
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+
+    class PrivateKernel(AsyncKernelManager):
+        """A kernel on Unix sockets: others on the machine cannot listen, and ports never race."""
+
+        transport = "ipc"
 
     try:
         papermill.execute_notebook(
@@ -75,6 +80,7 @@ def _execute(task: dict[str, Any], output: Path) -> str | None:
             progress_bar=False,
             execution_timeout=task["deadline_s"],
             request_save_on_cell_execute=True,
+            kernel_manager_class=PrivateKernel,
         )
     except PapermillExecutionError as broke:
         return f"cell {broke.exec_count} broke: {broke.ename}: {broke.evalue}"

@@ -115,6 +115,11 @@ def verdict_of(
     return Judgement(Status.PASS, expected, passed, samples, strength=strength)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 service``, ``2 services``, ``1,871 tests``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def not_measured(reason: Reason, expected: str, observed: str, samples: int = 0) -> Judgement:
     """Nothing was measured; ``observed`` says why and what would fix it."""
     return Judgement(Status.NOT_MEASURED, expected, observed, samples, reason)

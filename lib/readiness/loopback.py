@@ -77,7 +77,8 @@ def serve(answer: Answer) -> Iterator[str]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             request = Request(self.command, url.path, url.query, headers, self.rfile.read(length))
             response = answer(request)
-            time.sleep(response.delay_s)
+            if response.delay_s:
+                time.sleep(response.delay_s)
             self.send_response_only(response.status)
             for name, value in response.headers:
                 self.send_header(name, value)
@@ -93,7 +94,7 @@ def serve(answer: Answer) -> Iterator[str]:
         setattr(Handler, f"do_{method}", Handler._respond)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"

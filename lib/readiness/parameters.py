@@ -11,7 +11,8 @@ import base64
 import json
 import os
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -205,8 +206,9 @@ class LatencyTarget(Request):
 
 
 class LatencySampling(_Section):
-    """How much is asked of each endpoint, at most; a percentile near its target takes more."""
+    """How much is asked of each endpoint; a percentile near its target takes more."""
 
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)  # of each bound of a percentile
     warm_up: int = Field(default=5, ge=1)  # requests that are not counted
     max_samples: int = Field(default=1800, ge=1)
     max_seconds: float = Field(default=60, gt=0)
@@ -228,38 +230,55 @@ class Role(_Section):
 
 
 class Authentication(_Section):
-    """What the audit may use to try the doors."""
+    """What the audit may use to try the doors.
+
+    Whether an expired token is refused can be seen in two ways only: with one that has expired, or
+    with the key that signs them. Without either that part stays open, and says so.
+    """
 
     protected: SafeOperation  # answers 2xx with credentials and refuses without
     token: Literal["jwt", "opaque"] = "jwt"
     token_role: str = "user"
     max_lifetime_minutes: int = 60
+    expired_token: Secret | None = None  # any that was valid once
+    signing_key: Secret | None = None  # only to sign an expired token with it
+    jwks: str | None = None  # a path of the service; for tokens signed by a private key
     api_key_header: str | None = None
     default_secrets: list[str] = []  # further known defaults, beside the shipped list
     secrets_files: list[str] = [".env.example"]  # in the repository; placeholders tried as keys
 
 
 class Metrics(_Section):
+    """Where the service shows its metrics, which of them are wanted, and who is to scrape them.
+
+    A series is a metric's name, with labels if need be: ``http_requests_total{status="500"}``.
+    """
+
     path: str = "/metrics"
+    base_url: Deferred | None = None  # where metrics have an address of their own
     headers: dict[str, Secret] = {}
-    series: list[str] = []  # metric names that must exist
+    series: list[str] = []
+    settle_s: float = Field(default=1.0, ge=0, le=60)  # until a request shows in the figures
     prometheus_config: str | None = None  # in the repository
+    # A job's target as the configuration writes it -> the address the audit reaches it at.
+    reachable: dict[str, Deferred] = {}
 
 
-class Stub(_Section):
-    """An operation that answers 501 or 503 by design."""
+class Stub(Request):
+    """An operation that answers 501 or 503 by design; without ``as_role``, every role is tried."""
 
-    operation: Operation
     status: Literal[501, 503]
     reason: str
     critical: bool = False
 
 
 class Canary(_Section):
-    """A write through the API that carries a unique value in ``field`` of its body.
+    """A write through the API that carries a unique value in each of ``fields`` of its body, which
+    the service is expected to store encrypted.
 
-    ``remove`` is the operation that takes it away again; ``{id}`` is read from ``id_field`` of the
-    answer. ``table`` is where the row is expected.
+    ``{unique}`` in any text of the body is replaced by something that was never there before, for
+    a field that must be unique. ``remove`` is the operation that takes it away again; ``{id}`` is
+    read from ``id_field`` of the answer (``person.id`` where it stands deeper).
     """
 
     operation: Operation
@@ -284,6 +303,7 @@ class Http(_Section):
     public: list[Operation] = []
     never_call: list[Operation] = []
     examples: dict[str, Any] = {}  # path parameter -> value, e.g. {user_id: 1}
+    origins: list[str] = []  # front ends that may call from a browser, e.g. https://app.example.org
     response_classes: list[ResponseClass] = []
     health: list[HealthEndpoint] = []
     latency: list[LatencyTarget] = []
@@ -316,25 +336,34 @@ class Orm(_Section):
 
 
 class Compose(_Section):
-    files: list[str]
-    services: list[str]  # the containers that must be defined
+    """The Compose project; without ``files`` it is what Docker would take by default."""
+
+    files: list[str] = []  # in the repository, in the order of -f
+    services: list[str] = []  # the containers that must be defined
     stubs: list[str] = []  # services that are placeholders, by declaration
-    stores: list[str] = []  # data stores, beside those recognised by their image
+    stores: list[str] = []  # data stores, beside those recognised by image or port
+    variables: dict[str, str] = {}  # values the environment gives to ${NAME} there; no secrets
 
 
 class Repository(_Section):
     path: Deferred
     compose: Compose | None = None
     init_sql: str | None = None
+    init_roles: list[str] = []  # roles that the platform makes before init.sql is loaded
 
 
 class CipherCode(_Section):
-    """The service's own cipher, run in its own interpreter."""
+    """The service's own cipher, run in its own interpreter.
+
+    ``derive_key(password, salt)``, ``encrypt(text, key)`` and ``decrypt(value, key)`` are functions
+    of ``module``, or ``Class.method`` there; where the service's own are called otherwise, name a
+    module of yours under ``path`` that calls them. Text or bytes will do.
+    """
 
     interpreter: Deferred
     path: list[Deferred] = []
     module: str
-    derive_key: str = "derive_key"
+    derive_key: str | None = "derive_key"  # null: the code has none, and a key is given to it
     encrypt: str = "encrypt_aes256gcm"
     decrypt: str = "decrypt_aes256gcm"
     environment: dict[str, Deferred] = {}
@@ -354,21 +383,29 @@ class Encryption(_Section):
     salt_bytes: int = 32  # the salt's UTF-8 is padded with NUL or cut to this
     key: Secret
     salt: Secret
-    legacy_prefixes: list[str] = []
+    legacy_prefixes: list[str] = []  # of older ciphertexts, in hexadecimal or base64
+    clear_prefixes: list[str] = []  # that mark a text in clear, such as PLAIN:
     code: CipherCode | None = None
 
 
 class Backup(_Section):
-    """How the target takes and restores a backup. ``{file}`` is the dump, in the run's own
-    folder; the URLs go by environment and never by argument."""
+    """How the target takes a backup and restores it: the commands as they are run in earnest.
 
-    dump: list[str]
-    restore: list[str]
+    ``{file}`` is the backup, in a folder of the run's own; a script that names its file itself is
+    given ``{folder}`` instead. URLs go by environment and never by argument, under the variables
+    named here and as libpq's PGHOST, PGUSER and so on; ``{database}`` is the database's bare name.
+    """
+
+    dump: list[Deferred] = []
+    restore: list[Deferred] = []
     source_url: Secret
     source_variable: str = "DATABASE_URL"
     target_variable: str = "DATABASE_URL"
     environment: dict[str, Deferred] = {}
+    folder: Deferred | None = None  # where the commands are run; the repository if there is one
     timeout_s: float = Field(default=300, gt=0)
+    ignore_tables: list[str] = []  # whose rows are left out on purpose, with * and ?
+    stored: list[Deferred] = []  # files with * and ?: the backups kept, of which the newest is dated
 
 
 class ExpectedFailure(_Section):
@@ -376,7 +413,7 @@ class ExpectedFailure(_Section):
 
     test: str
     reason: str
-    expires: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    expires: date  # the last day (UTC) on which it excuses anything
 
 
 class Reports(_Section):
@@ -386,8 +423,10 @@ class Reports(_Section):
     unit: list[str] = []
     integration: list[str] = []
     e2e: list[str] = []
-    commit: Deferred | None = None  # the commit under assessment
+    commit: Deferred | None = None  # under assessment; without it, target.commit
+    commit_file: str | None = None  # below path; for reports that do not name their commit
     max_age_hours: float = Field(default=168, gt=0)
+    min_tests: dict[Literal["unit", "integration", "e2e"], int] = {}  # fewer: a suite was lost
     expected_failures: list[ExpectedFailure] = []
 
 
@@ -409,6 +448,7 @@ class Target(_Section):
     reports: Reports | None = None
     not_applicable: dict[str, str] = {}  # check -> why it does not apply
     _permit: frozenset[Safety] = PrivateAttr(default=frozenset({"passive"}))
+    _answers: Callable[[], list[dict[str, Any]]] | None = PrivateAttr(default=None)
 
     @property
     def permit(self) -> frozenset[Safety]:
@@ -419,6 +459,17 @@ class Target(_Section):
         """The same target with these safety classes allowed."""
         copy = self.model_copy()
         copy._permit = frozenset(permit)
+        return copy
+
+    @property
+    def answers(self) -> list[dict[str, Any]] | None:
+        """What this audit has found out about the target so far; None outside of an audit."""
+        return self._answers() if self._answers else None
+
+    def answered_by(self, answers: Callable[[], list[dict[str, Any]]]) -> Target:
+        """The same target with a way to ask for the answers of its audit."""
+        copy = self.model_copy()
+        copy._answers = answers
         return copy
 
 
@@ -447,7 +498,11 @@ class Parameters(_Section):
         return self
 
 
-class StrictLoader(yaml.SafeLoader):
+# The parser in C is eight times as fast, and a run reads hundreds of specimens.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class StrictLoader(_SafeLoader):  # type: ignore[misc]
     """YAML without its traps: no duplicate keys, no ``yes``, no octal, no dates."""
 
 

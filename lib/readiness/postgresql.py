@@ -46,13 +46,17 @@ class Installation:
     @property
     def version(self) -> str:
         """What ``postgres --version`` says, e.g. ``15.18``."""
-        command = [str(self.bin / "postgres"), "--version"]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=20
-        ).stdout.split()[2]
+        return _version(self.bin)
 
     def __str__(self) -> str:
         return f"PostgreSQL {self.version} ({self.origin})"
+
+
+@cache
+def _version(programs: Path) -> str:
+    command = [str(programs / "postgres"), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    return done.stdout.split()[2]
 
 
 @cache

@@ -8,10 +8,12 @@ several of them. It is one YAML file in ``checks/<area>/specimens/<subject>/``:
     http:                                      # answers of a loopback service, first match wins
       - {match: GET /, status: 200, headers: {X-A: "1"}, body: text}
     service: {module: tokens.py, flaw: none}   # or a Python file beside it, with
-                                               # answer(request, options) -> Response
+                                               # answer(request, options) -> Response; options
+                                               # has the variables too, SPECIMEN_DATABASE_URL ...
     database: CREATE TABLE ...                 # SQL loaded into a scratch database
     files: {docker-compose.yml: text}          # a folder with these files
     target: {http: {base_url: "${SPECIMEN_URL}"}}   # params, as in a params file
+    answers: [{check: SEC-X, status: PASS}]    # of the checks before, for one that sums them up
     permit: [passive, active]                  # default: everything
     when: tests                                # too slow for every run: tried by the tests only
 """
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import importlib.util
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,7 +35,8 @@ from . import loopback, scratch
 from .finding import Status
 from .parameters import Target, read_yaml, validated
 
-KEYS = {"shows", "expect", "http", "service", "database", "files", "target", "permit", "when"}
+KEYS = {"shows", "expect", "when"}
+KEYS |= {"http", "service", "database", "files", "target", "answers", "permit"}
 EVERYTHING = ("passive", "active", "load", "write")
 
 
@@ -64,6 +68,7 @@ class Specimen:
             variables = {
                 "SPECIMEN_FOLDER": folder,
                 "SPECIMEN_SOURCE": str(self.path.parent),
+                "SPECIMEN_PYTHON": sys.executable,
                 "SPECIMEN_CLOSED_URL": f"http://127.0.0.1:{_closed_port()}",
                 "SPECIMEN_CLOSED_DATABASE_URL": f"postgresql://nobody@127.0.0.1:{_closed_port()}/x",
             }
@@ -71,20 +76,24 @@ class Specimen:
                 file = Path(folder, name)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
-            if answer := self._service():
-                variables["SPECIMEN_URL"] = stack.enter_context(loopback.serve(answer))
             if "database" in content:
                 url = stack.enter_context(scratch.database(content["database"]))
                 variables["SPECIMEN_DATABASE_URL"] = url
+            if answer := self._service(variables):
+                variables["SPECIMEN_URL"] = stack.enter_context(loopback.serve(answer))
             raw = {"name": self.name, **content.get("target", {})}
             target = validated(Target, raw, self.path.name, {**variables}, specimen=True)
+            if "answers" in content:
+                target = target.answered_by(lambda: content["answers"])
             yield target.allowing(content.get("permit", EVERYTHING))
 
-    def _service(self) -> Callable[[loopback.Request], loopback.Response] | None:
+    def _service(
+        self, variables: dict[str, str]
+    ) -> Callable[[loopback.Request], loopback.Response] | None:
         if routes := self.content.get("http"):
             return loopback.routes(routes)
         if service := self.content.get("service"):
-            options = {key: value for key, value in service.items() if key != "module"}
+            options = {key: value for key, value in service.items() if key != "module"} | variables
             module = _module(self.path.parent / service["module"])
             return lambda request: module.answer(request, options)
         return None

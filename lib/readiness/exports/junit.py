@@ -21,8 +21,8 @@ def export(record: Record, previous: Record | None = None) -> Export:
             suite.add_testcase(case)
         if cases:
             document.add_testsuite(suite)
-    document.update_statistics()
-    return Export(document.tostring(), dropped)
+    document.update_statistics()  # type: ignore[no-untyped-call]
+    return Export(document.tostring(), dropped)  # type: ignore[no-untyped-call]
 
 
 def _case(finding: Finding) -> TestCase:

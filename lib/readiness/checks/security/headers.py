@@ -12,6 +12,8 @@ from readiness.evidence import Evidence
 from readiness.finding import Judgement, Reason, Strength, not_measured, verdict_of
 from readiness.sources.http import response_classes
 
+from .csp import ContentSecurityPolicy, csp_problem, reused_nonces
+
 Grade = Callable[[str], str | None]  # a header's value -> what is wrong with it, or None
 OBSERVATORY = "https://developer.mozilla.org/docs/Web/Security/Practical_implementation_guides"
 
@@ -19,8 +21,12 @@ OBSERVATORY = "https://developer.mozilla.org/docs/Web/Security/Practical_impleme
 def _judge(responses: Evidence, header: str, grade: Grade, expected: str) -> Judgement:
     """Grade one header on every response that is of the class it stands for."""
     seen = [r for r in responses.records if r["as_expected"]]
-    missed = [r["class"] for r in responses.records if not r["as_expected"]]
-    missed += [r["class"] for r in responses.facts["not_sent"]]
+    missed = [
+        f"{r['class']} ({r['operation']} answered {r['status'] or r['error']})"
+        for r in responses.records
+        if not r["as_expected"]
+    ]
+    missed += [f"{r['class']} ({r['reason']})" for r in responses.facts["not_sent"]]
     offenders: list[dict[str, Any]] = []
     for record in seen:
         values = [value for name, value in record["headers"] if name == header]
@@ -31,7 +37,8 @@ def _judge(responses: Evidence, header: str, grade: Grade, expected: str) -> Jud
         return not_measured(
             Reason.INCONCLUSIVE,
             expected,
-            f"no response of class {', '.join(missed)} could be had, so it was not judged there",
+            f"not judged on every class of response, as these could not be had: "
+            f"{'; '.join(missed)}. Say under target.http.response_classes which requests give them",
             len(seen),
         )
     return verdict_of(
@@ -55,48 +62,6 @@ def _list(offenders: list[dict[str, Any]]) -> str:
     return "; ".join(f"{o['class']}: {o['problem']}" for o in offenders[:4])
 
 
-class ContentSecurityPolicy(Criteria):
-    forbidden_script_sources: list[str] = [
-        "'unsafe-inline'",
-        "'unsafe-eval'",
-        "*",
-        "data:",
-        "http:",
-        "https:",
-    ]
-    forbidden_object_sources: list[str] = ["*", "data:", "http:", "https:"]
-    require_base_uri: bool = True
-    require_frame_ancestors: bool = True
-
-
-def csp_problem(policy: str, criteria: ContentSecurityPolicy) -> str | None:
-    """What is wrong with a Content-Security-Policy, directive by directive (CSP Level 3)."""
-    directives: dict[str, list[str]] = {}
-    for part in policy.split(";"):
-        name, *values = part.split() or [""]
-        directives.setdefault(
-            name.lower(), [v if v.startswith("'nonce-") else v.lower() for v in values]
-        )
-    default = directives.get("default-src")
-    scripts = directives.get("script-src", default)
-    objects = directives.get("object-src", default)
-    problems = []
-    if scripts is None:
-        problems.append("neither script-src nor default-src")
-    else:
-        strict = any(re.match(r"'(nonce-|sha(256|384|512)-)", v) for v in scripts)
-        allowed = {"'unsafe-inline'", "http:", "https:"} if strict else set()
-        bad = [v for v in scripts if v in criteria.forbidden_script_sources and v not in allowed]
-        problems += [f"script-src allows {v}" for v in bad]
-    if objects is None or any(v in criteria.forbidden_object_sources for v in objects):
-        problems.append("object-src is open")
-    if criteria.require_base_uri and "base-uri" not in directives:
-        problems.append("no base-uri")
-    if criteria.require_frame_ancestors and "frame-ancestors" not in directives:
-        problems.append("no frame-ancestors")
-    return ", ".join(problems) or None
-
-
 @check(
     "SEC-HEADERS-CSP",
     sources=[response_classes],
@@ -113,15 +78,23 @@ def content_security_policy(responses: Evidence, criteria: ContentSecurityPolicy
 
     Why: when markup gets through the escaping, this header is what still keeps it from running.
     A policy that only error pages lack protects nothing: error pages echo input.
-    Bad: `script-src 'unsafe-inline' *`; a header on 200 but not on 404 or on a cached answer; two
-    policies from application and proxy.
+    Bad: `script-src 'unsafe-inline' *`; a nonce beside `https:` and no 'strict-dynamic', so that
+    any host is let in; the same nonce on two responses; `frame-ancestors *`; a header on 200 but
+    not on 404 or on a cached answer; two policies from application and proxy.
     Remedy: send one policy from one place for all responses, for instance `default-src 'none';
     script-src 'self'; base-uri 'none'; frame-ancestors 'none'`; use nonces for inline script.
     """
+    sent = [dict(map(tuple, r["headers"])) for r in responses.records if r["as_expected"]]
+    reused = reused_nonces(headers.get("content-security-policy", "") for headers in sent)
+
+    def grade(policy: str) -> str | None:
+        again = "nonce of another response" if any(n in policy for n in reused) else None
+        return csp_problem(policy, criteria) or again
+
     return _judge(
         responses,
         "content-security-policy",
-        lambda value: csp_problem(value, criteria),
+        grade,
         "one policy on every response, with no way in for foreign or inline script",
     )
 
@@ -155,8 +128,8 @@ def strict_transport_security(responses: Evidence, criteria: StrictTransportSecu
     """Strict-Transport-Security for a year or more, on every response
 
     The value on every class of response is read for its max-age and scope. Browsers obey the
-    header over HTTPS only: seen over plain HTTP, a sound value is CONFIGURED and not MEASURED, and
-    a missing one says nothing.
+    header over HTTPS only: what is seen over plain HTTP is CONFIGURED and not MEASURED, and a
+    header that is missing there everywhere says nothing.
 
     Why: without it the first request of a visit can be answered by whoever sits on the line.
     Bad: `max-age=300`; on the page but not on redirects or errors; two values in conflict.
@@ -172,14 +145,13 @@ def strict_transport_security(responses: Evidence, criteria: StrictTransportSecu
     )
     if responses.facts["scheme"] == "https":
         return judged
-    if any(o["problem"] != "missing" for o in judged.offenders) or judged.reason:
-        return judged
-    if judged.offenders:
+    never_sent = all(o["problem"] == "missing" for o in judged.offenders)
+    if judged.offenders and never_sent and len(judged.offenders) == judged.samples:
         return not_measured(
             Reason.INCONCLUSIVE,
             expected,
-            f"missing on {len(judged.offenders)} of {judged.samples} classes of response, but over "
-            "plain HTTP, where browsers ignore it: give the HTTPS address as base_url",
+            f"missing on all {judged.samples} classes of response, but over plain HTTP, where "
+            "browsers ignore it: give the HTTPS address as base_url",
             judged.samples,
         )
     seen = f"{judged.observed}, seen over plain HTTP"
@@ -231,6 +203,18 @@ def frame_options(responses: Evidence, criteria: Criteria) -> Judgement:
     return _judge(responses, "x-frame-options", _one_of("deny", "sameorigin"), expected)
 
 
+REFERRER_POLICIES = (
+    "no-referrer",
+    "no-referrer-when-downgrade",
+    "origin",
+    "origin-when-cross-origin",
+    "same-origin",
+    "strict-origin",
+    "strict-origin-when-cross-origin",
+    "unsafe-url",
+)
+
+
 class ReferrerPolicy(Criteria):
     allowed: list[str] = [
         "no-referrer",
@@ -259,8 +243,9 @@ def referrer_policy(responses: Evidence, criteria: ReferrerPolicy) -> Judgement:
     """
 
     def grade(value: str) -> str | None:
-        last = value.split(",")[-1].strip().lower()
-        return None if last in criteria.allowed else f"is {last[:60]!r}"
+        known = [v for v in re.split(r"[\s,]+", value.lower()) if v in REFERRER_POLICIES]
+        obeyed = known[-1] if known else ""
+        return None if obeyed in criteria.allowed else f"is {value[:60]!r}"
 
     expected = f"one of {', '.join(criteria.allowed)} on every response"
     return _judge(responses, "referrer-policy", grade, expected)
@@ -284,14 +269,23 @@ def permissions_policy(responses: Evidence, criteria: PermissionsPolicy) -> Judg
     not open to everyone.
 
     Why: a script that gets in inherits the page's right to ask for camera, microphone or place.
-    Bad: `camera=*`; the old Feature-Policy syntax `camera 'none'`, which browsers ignore.
+    Bad: `camera=*`; `camera=none` or the old `camera 'none'`, which browsers do not understand and
+    therefore ignore.
     Remedy: send `Permissions-Policy: camera=(), microphone=(), geolocation=()`.
     """
 
     def grade(value: str) -> str | None:
-        policy = dict(part.strip().partition("=")[::2] for part in value.split(","))
+        policy = {
+            name.strip(): allowed.strip()
+            for name, _, allowed in (part.partition("=") for part in value.split(","))
+        }
         wrong = [f"{name} is not named" for name in criteria.restricted if name not in policy]
-        wrong += [f"{name} is open" for name in criteria.restricted if "*" in policy.get(name, "")]
+        for name in criteria.restricted:
+            allowed = policy.get(name, "()")
+            if "*" in allowed.strip("()").split():
+                wrong.append(f"{name} is open")
+            elif not re.fullmatch(r'self|\(.*\)|".*"', allowed):
+                wrong.append(f"{name}={allowed[:30]} is no allow-list")
         return ", ".join(wrong) or None
 
     expected = f"{', '.join(criteria.restricted)} shut off on every response"

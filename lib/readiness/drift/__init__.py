@@ -1,0 +1,11 @@
+"""How two schemas differ, object by object, and what each difference can do.
+
+``compare`` takes two catalogues (``sources.catalogue``), the live one and the wanted one, and gives
+one row for each difference: what it is, both sides, its class and the reason for the class.
+"""
+
+from .merge import CLASSES, compare
+from .types import BREAKING, COSMETIC, RISKY
+from .view import differences, figure
+
+__all__ = ["BREAKING", "CLASSES", "COSMETIC", "RISKY", "compare", "differences", "figure"]

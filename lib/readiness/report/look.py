@@ -1,0 +1,121 @@
+"""One look for every figure: the Plotly template "readiness", and figures that say what they show.
+
+Colours are told apart by people who see few of them, and hold on light and dark ground alike. The
+assessment sets text and lines by its own style sheet; what stands here is for JupyterLab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .blocks import Block, Paragraph, Table
+from .text import LONGEST_CELL, clean, value
+
+FIGURE_TYPE = "application/vnd.plotly.v1+json"
+ABOUT = "readiness"  # key of an output's metadata that holds a figure's caption
+TONES = {"good": "#1b8a5a", "caution": "#c98a00", "bad": "#c8461e", "unknown": "#9aa0a6"}
+ACCENT = "#3b76b8"
+SERIES = [ACCENT, "#c98a00", "#1b8a5a", "#a3568f", "#c8461e", "#6b7c8c"]
+INK, RULE = "#7a7f85", "rgba(128,128,128,0.28)"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+MOST_POINTS = 60  # of a figure, in the table beside it
+
+
+def template() -> Any:
+    """The Plotly template: no chart junk, room for direct labels."""
+    import plotly.graph_objects as go
+
+    axis = {
+        "showline": False,
+        "zeroline": False,
+        "gridcolor": RULE,
+        "ticks": "outside",
+        "ticklen": 6,
+        "tickcolor": "rgba(0,0,0,0)",
+        "automargin": True,
+        "title": {"standoff": 12, "font": {"size": 13}},
+    }
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "size": 13, "color": INK},
+            "title": {"x": 0, "xanchor": "left", "font": {"size": 14}},
+            "colorway": SERIES,
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "margin": {"l": 8, "r": 16, "t": 64, "b": 8},
+            "height": 320,
+            "hovermode": "closest",
+            "hoverlabel": {"font": {"family": FONT, "size": 12}},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            "xaxis": {**axis, "showgrid": True},
+            "yaxis": axis,
+            "bargap": 0.35,
+            "colorscale": {
+                "sequential": [[0, "rgba(59,118,184,0.05)"], [1, ACCENT]],
+            },
+        }
+    )
+
+
+class Figure:
+    """A Plotly figure with its caption, what it shows in a sentence, and its numbers as a table.
+
+    The notebook keeps the figure's data (a few KB), the documents draw it from there.
+    """
+
+    def __init__(
+        self, figure: Any, caption: str, alt: str = "", table: Table | None = None
+    ) -> None:
+        self.figure = figure
+        self.caption = caption
+        self.alt = alt or caption
+        self.table = table or data_table(figure.to_plotly_json())
+
+    def blocks(self) -> list[Block]:
+        return [Paragraph(self.caption, "caption"), self.table]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        import json
+
+        from .html import html_of
+        from .markdown import markdown_of
+        from .plain import plain_of
+
+        drawn = json.loads(self.figure.to_json())
+        # A notebook shows the figure alone, so there the caption is its title.
+        drawn["layout"].setdefault("title", {"text": clean(self.caption)})
+        data = {
+            FIGURE_TYPE: drawn,
+            "text/html": html_of([self.table]),
+            "text/markdown": markdown_of(self.blocks()),
+            "text/plain": plain_of(self.blocks()),
+        }
+        return data, {ABOUT: {"caption": clean(self.caption), "alt": clean(self.alt)}}
+
+
+def data_table(figure: Mapping[str, Any]) -> Table:
+    """The numbers of a figure: one row a point, cut with the count said."""
+    points = list(_points(figure.get("data", [])))
+    axes = figure.get("layout", {})
+    x, y = (_title(axes.get(name, {})) or name[0] for name in ("xaxis", "yaxis"))
+    note = f"{MOST_POINTS} of {len(points):,} points" if len(points) > MOST_POINTS else ""
+    rows = [[name, value(a), value(b)] for name, a, b in points[:MOST_POINTS]]
+    return Table(["Series", x, y], rows, note=note)
+
+
+def _points(traces: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any, Any]]:
+    for number, trace in enumerate(traces, 1):
+        name = str(trace.get("name") or f"series {number}")[:LONGEST_CELL]
+        xs, ys = _list(trace.get("x")), _list(trace.get("y"))
+        for n in range(max(len(xs), len(ys))):
+            yield name, xs[n] if n < len(xs) else None, ys[n] if n < len(ys) else None
+
+
+def _list(values: Any) -> list[Any]:
+    return [] if values is None else list(values)
+
+
+def _title(axis: Mapping[str, Any]) -> str:
+    title = axis.get("title") or ""
+    return str(title.get("text") or "") if isinstance(title, Mapping) else str(title)

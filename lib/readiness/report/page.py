@@ -1,0 +1,193 @@
+"""One self-contained page from an executed notebook: no request to any network, nothing inline
+that the page's own policy does not name by its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from .html import TEMPLATE
+from .look import ABOUT, FIGURE_TYPE
+from .sanitise import sanitised
+from .sign_off import BEGIN, END, with_sign_off
+from .text import as_html, clean
+
+BUNDLE = "plotly-cartesian.min.js"
+TRACES = {
+    *("bar", "box", "contour", "heatmap", "histogram", "histogram2d", "histogram2dcontour"),
+    *("image", "pie", "scatter", "scatterternary", "violin"),
+}
+# Of the markup that Plotly reads in a text, what does no harm and needs no inline style.
+_TAG = re.compile(r"<(?!/?(?:br|extra|sub|sup)\s*/?>)")
+_HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.S)
+_HEADING_WITHOUT_ID = re.compile(r"<h2>(.*?)</h2>", re.S)
+_MARK = re.compile(r'<span class="mark.*?</span>.*?</span>', re.S)  # holds the span of its shape
+_TITLE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.S)
+EMPTY_STYLE = b""  # Plotly adds one empty style element and fills it by script
+
+
+def page_of(notebook: Any) -> str:
+    """The assessment's page: an executed notebook's prose and outputs, with a place to sign."""
+    body = body_of(notebook)
+    title = _plain(match[1]) if (match := _TITLE.search(body)) else "Assessment"
+    scripts = (
+        [_template(BUNDLE), _template("boot.js")] if "<figure" in body else [_template("boot.js")]
+    )
+    page = shell(
+        f"Production readiness: {title}",
+        body,
+        scripts,
+        contents=[(anchor, _plain(_MARK.sub("", text))) for anchor, text in _HEADING.findall(body)],
+        sign_off=f"{BEGIN}{END}",
+    )
+    return with_sign_off(page, [])
+
+
+def shell(
+    title: str,
+    body: str,
+    scripts: Sequence[str] = (),
+    contents: Sequence[tuple[str, str]] = (),
+    sign_off: str = "",
+    footer: str = "Made by readiness from the evidence beside this file.",
+) -> str:
+    """A page around a body that is sanitised already. ``title`` and ``contents`` are HTML."""
+    import jinja2
+
+    style = _template("look.css") + _template("page.css")
+    page: str = jinja2.Template(_template("page.html.j2"), keep_trailing_newline=True).render(
+        policy=content_security_policy([style], scripts),
+        title=title,
+        style=style,
+        contents=contents,
+        body=body,
+        sign_off=sign_off,
+        footer=footer,
+        scripts=scripts,
+    )
+    return page
+
+
+def content_security_policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
+    """Nothing from anywhere, but these styles and scripts, each by its digest."""
+    script = " ".join(_digest(s.encode()) for s in scripts) or "'none'"
+    style = " ".join([*(_digest(s.encode()) for s in styles), _digest(EMPTY_STYLE)])
+    return (
+        f"default-src 'none'; script-src {script}; style-src {style}; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def body_of(notebook: Any) -> str:
+    """What an executed notebook says and shows, as sanitised HTML with its figures."""
+    from nbconvert.exporters.html import HTMLExporter
+    from nbconvert.exporters.templateexporter import TemplateExporter
+    from traitlets.config import Config
+
+    figures = _Figures()
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+        template_name="assessment",
+        extra_template_basedirs=[str(TEMPLATE)],
+        exclude_anchor_links=True,
+        config=Config(
+            NbConvertBase={
+                "display_data_priority": [FIGURE_TYPE, "text/html", "text/markdown", "text/plain"]
+            }
+        ),
+        filters={
+            "sanitised": sanitised,
+            "escaped": _escaped,
+            "figure": figures.add,
+            "highlight_code": _escaped,
+        },
+    )
+    # Not HTMLExporter's own: it would parse and write again what was sanitised.
+    body, _ = TemplateExporter.from_notebook_node(exporter, notebook)
+    return _HEADING_WITHOUT_ID.sub(_with_id, str(body))
+
+
+class _Figures:
+    """Writes figures, numbered in their order."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, output: Any) -> str:
+        """A figure: its caption and label, its data for the script, its numbers for everyone."""
+        self.count += 1
+        about = output.get("metadata", {}).get(ABOUT, {})
+        caption, alt = about.get("caption") or "Figure", about.get("alt") or "Figure"
+        figure = harmless(output.data[FIGURE_TYPE])
+        if _title_of(figure) == caption:
+            del figure["layout"]["title"]
+            figure["layout"]["margin"] = {"l": 8, "r": 16, "t": 32, "b": 8}
+        height = int(figure["layout"].get("height") or 320)
+        table = sanitised(output.data.get("text/html", ""))
+        unknown = {t.get("type", "scatter") for t in figure["data"]} - TRACES
+        if unknown:
+            said = f"Not drawn: {', '.join(sorted(map(str, unknown)))}."
+            return f'<p class="note">{as_html(said)}</p>{table}'
+        data = {"data": figure["data"], "layout": {**figure["layout"], "height": height}}
+        return (
+            f'<figure class="chart">'
+            f"<figcaption>{as_html(caption)}</figcaption>"
+            f'<div class="plot" role="img" aria-label="{as_html(alt)}"></div>'
+            f'<script type="application/json">{_json_in_html(data)}</script>'
+            f"<details open><summary>The numbers of this figure</summary>"
+            f'<div class="body">{table}</div></details></figure>'
+        )
+
+
+def harmless(figure: Any) -> Any:
+    """A figure without markup that could run, load or style: texts escaped, no foreign images."""
+    cleaned = _walk(json.loads(json.dumps(figure)))
+    cleaned.setdefault("layout", {}).pop("images", None)
+    return cleaned
+
+
+def _title_of(figure: Any) -> str:
+    title = figure["layout"].get("title") or {}
+    return str(title.get("text") or "") if isinstance(title, dict) else str(title)
+
+
+def _walk(value: Any) -> Any:
+    if isinstance(value, str):
+        return _TAG.sub("&lt;", clean(value)) if len(value) < 2_000 or "<" in value else value
+    if isinstance(value, list):
+        return [_walk(one) for one in value]
+    if isinstance(value, dict):
+        return {key: one if key == "bdata" else _walk(one) for key, one in value.items()}
+    return value
+
+
+def _json_in_html(value: Any) -> str:
+    """JSON that no tag or comment in it can end."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _escaped(text: str | list[str]) -> str:
+    return as_html("".join(text))
+
+
+def _with_id(match: re.Match[str]) -> str:
+    slug = re.sub(r"[^a-z]+", "-", _plain(match[1]).lower()).strip("-")
+    return f'<h2 id="{slug}">{match[1]}</h2>'
+
+
+def _plain(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html)).strip()
+
+
+def _digest(content: bytes) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(content).digest()).decode()}'"
+
+
+@cache
+def _template(name: str) -> str:
+    return (TEMPLATE / name).read_text(encoding="utf-8")

@@ -1,0 +1,176 @@
+"""Every ciphertext that the database holds, opened: a stream through memory, never a sample."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import cryptography
+import psycopg
+
+from ..evidence import Collected, Evidence, source
+from ..parameters import Encryption, Target, need
+from .columns import Table, declared
+from .database import Session, session
+from .envelope import EnvelopeError, Envelopes, Kind, configured
+from .scan import COUNTS, KINDS, Scan, batches, snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+MOST_LISTED = 10_000  # values of one kind; their number is counted in full
+MOST_PLACES = 20  # named for one nonce
+
+
+@source("passive")
+def stored(target: Target) -> Collected:
+    """Every value of ``target.encryption.columns``, opened under the configured key.
+
+    One record a column: how many rows, and how many values of each kind (``sealed`` opens). In
+    ``facts``: the declared format; ``unsealed``, one row for each value that does not open, with
+    its place and never its content; ``reused``, one row for each nonce that stands in several
+    different ciphertexts, and ``copies``, how many values are another one letter for letter.
+    """
+    encryption = need(target.encryption, "target.encryption")
+    schemas = need(target.database, "target.database").schemas
+    need(encryption.columns, "target.encryption.columns")
+    unsealed: list[dict[str, Any]] = []
+    listed = Counter[Kind]()
+
+    def note(column: str, row: str, kind: Kind, value: bytes) -> None:
+        listed[kind] += 1
+        if listed[kind] <= MOST_LISTED:
+            offender = {"column": column, "row": row, "kind": str(kind), "bytes": len(value)}
+            said = {"diagnosis": envelopes.diagnosis(value)} if kind is Kind.REFUSED else {}
+            unsealed.append(offender | said)
+
+    with session(target) as database, snapshot(database):
+        tables, missing = declared(database, encryption, schemas)
+        envelopes = configured(encryption)
+        scan = Scan(database, envelopes, note)
+        for table in tables:
+            scan.read(table)
+        repeated = scan.repeated()
+        reused, copies = _reuse(database, tables, envelopes, repeated) if repeated else ([], 0)
+        version = database.facts["server_version"]
+    scan.records += [{"column": name, "problem": "there is no such column"} for name in missing]
+    facts = {
+        "format": described(encryption),
+        "unsealed": unsealed,
+        "reused": reused,
+        "copies": copies,
+        "nonces": len(scan.nonces),
+    }
+    tools = {"PostgreSQL": version, "cryptography": cryptography.__version__}
+    return Collected(scan.records, facts, tools)
+
+
+def described(encryption: Encryption) -> dict[str, Any]:
+    """The declared format, without its secrets."""
+    return encryption.model_dump(mode="json", exclude={"columns", "key", "salt", "code"})
+
+
+def _reuse(
+    database: Session, tables: list[Table], envelopes: Envelopes, repeated: set[int]
+) -> tuple[list[dict[str, Any]], int]:
+    """Where the nonces stand that seemed to repeat: the reused ones, and the number of copies.
+
+    The same ciphertext twice is a copied value: it was encrypted once. The same nonce in two
+    different ciphertexts was used twice, if one key may have made both: that is two that open, or
+    two that do not, but not one of each, which may be a damaged copy or another key's.
+    """
+    cut = envelopes.format.nonce_bytes
+    groups: dict[bytes, _Group] = {}
+    for table in tables:
+        try:
+            for row, *values in chain.from_iterable(batches(database, table)):
+                for (column, _), value in zip(table.columns, values, strict=True):
+                    try:
+                        raw = envelopes.unpack(value or b"")
+                    except EnvelopeError:
+                        continue
+                    if hash(raw[:cut]) in repeated:
+                        group = groups.setdefault(raw[:cut], _Group())
+                        place = f"{table.full_name(column)} {row}"
+                        group.add(place, raw, envelopes.decrypts(raw))
+        except psycopg.Error:
+            if database.connection.broken:
+                raise
+            continue  # said in the table's record already: the first pass stopped there too
+    reused = [
+        {
+            "nonce": hashlib.sha256(nonce).hexdigest()[:16],
+            "ciphertexts": sum(len(different) for different in group.different),
+            "values": group.values,
+            "places": group.places,
+        }
+        for nonce, group in groups.items()
+        if any(len(different) > 1 for different in group.different)
+    ]
+    copies = sum(g.values - sum(len(d) for d in g.different) for g in groups.values())
+    return reused, copies
+
+
+class _Group:
+    """The values that share a nonce."""
+
+    def __init__(self) -> None:
+        self.values = 0
+        self.different: tuple[set[int], set[int]] = (set(), set())  # that do not open, and that do
+        self.places: list[str] = []
+
+    def add(self, place: str, raw: bytes, opens: bool) -> None:
+        self.values += 1
+        self.different[opens].add(hash(raw))
+        if len(self.places) < MOST_PLACES:
+            self.places.append(place)
+
+
+def by_column(evidence: Evidence) -> pd.DataFrame:
+    """A row a column: how many values of which kinds; kinds that occur nowhere are left out."""
+    import pandas as pd
+
+    table = pd.DataFrame(evidence.records, columns=["column", *COUNTS, "problem"])
+    always = ("rows", "null", "empty", "sealed")
+    unseen = [kind for kind in KINDS if kind not in always and not table[kind].fillna(0).any()]
+    table = table.drop(columns=unseen)
+    return table if table["problem"].notna().any() else table.drop(columns="problem")
+
+
+def unsealed(evidence: Evidence) -> pd.DataFrame:
+    """A row for each value that does not open: where it stands, its kind, its size."""
+    import pandas as pd
+
+    columns = ["column", "row", "kind", "diagnosis", "bytes"]
+    return pd.DataFrame(evidence.facts.get("unsealed", []), columns=columns)
+
+
+def reuse(evidence: Evidence) -> pd.DataFrame:
+    """A row for each nonce that stands in different ciphertexts: a digest of it, and where."""
+    import pandas as pd
+
+    columns = ["nonce", "ciphertexts", "values", "places"]
+    return pd.DataFrame(evidence.facts.get("reused", []), columns=columns)
+
+
+def composition(evidence: Evidence) -> go.Figure:
+    """Bars, one a column: its values by kind."""
+    import plotly.graph_objects as go
+
+    shown = [r for r in evidence.records if "problem" not in r or r.get("rows")]
+    names = [record["column"] for record in shown]
+    figure = go.Figure()
+    for kind in ("sealed", *(k for k in KINDS if k != "sealed"), "empty", "null"):
+        counts = [record.get(kind, 0) for record in shown]
+        if any(counts):
+            figure.add_bar(y=names, x=counts, name=kind, orientation="h")
+    figure.update_layout(
+        barmode="stack",
+        xaxis_title="values",
+        yaxis={"title": "column", "autorange": "reversed"},
+        title="What the sensitive columns hold",
+    )
+    return figure

@@ -1,0 +1,84 @@
+"""Running a program of the target or a tool: bounded in time and output, and gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ..finding import NotMeasured, Reason
+
+KEPT = 200_000  # bytes of each output, from its end
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int | None  # None: stopped at the time limit
+    output: str
+    errors: str
+
+
+def run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    timeout_s: float,
+    folder: Path,
+) -> Done:
+    """Run ``command`` in ``folder`` with this environment and nothing of our own, as a group of
+    processes that is ended as a whole.
+
+    Of this process's environment it sees PATH alone: what the audit knows is not for the target's
+    code. Raises NotMeasured ``tool_missing`` when there is no such program.
+    """
+    own = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "TMPDIR": str(folder)}
+    own |= {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env={**own, **environment},
+            start_new_session=True,
+            umask=0o077,  # what it writes may be a copy of everybody's data
+        )
+    except OSError as broke:
+        raise NotMeasured(
+            Reason.TOOL_MISSING, f"{command[0]} cannot be run: {broke.strerror}"
+        ) from None
+    tails = [_Tail(stream) for stream in (process.stdout, process.stderr) if stream]
+    returncode: int | None = None
+    with suppress(subprocess.TimeoutExpired):
+        returncode = process.wait(timeout_s)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    output, errors = (tail.text() for tail in tails)
+    return Done(returncode, output, errors)
+
+
+class _Tail(threading.Thread):
+    """Reads a stream to its end and keeps the last of it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._stream = stream
+        self._kept = b""
+        self.start()
+
+    def run(self) -> None:
+        with self._stream:
+            while chunk := os.read(self._stream.fileno(), 65_536):
+                self._kept = (self._kept + chunk)[-KEPT:]
+
+    def text(self) -> str:
+        self.join(1.0)  # a process that left the group may hold the stream open
+        return self._kept.decode("utf-8", errors="replace")

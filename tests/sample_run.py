@@ -1,0 +1,287 @@
+"""A run folder as the runner writes it, made of the real models, for working on the report.
+
+``sample`` has the picture of the seed assessment. ``hostile`` has every status and reason, and the
+target says the worst in every text it controls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from readiness import policy as policies
+from readiness import record
+from readiness.evidence import Evidence
+from readiness.finding import (
+    AREAS,
+    Calibration,
+    EvidenceFile,
+    Finding,
+    Reason,
+    Severity,
+    SpecimenResult,
+    Status,
+    Strength,
+    area_of,
+)
+from readiness.parameters import ROOT
+
+STARTED = datetime(2026, 2, 16, 9, 58, 4, tzinfo=UTC)
+ANSWERS = {
+    "DEP-COMPOSE-VALID": (Status.PASS, "2 files merge into a valid project of 7 services", 7),
+    "DEP-COMPOSE-SERVICES": (Status.PASS, "all 7 defined; scanner is a declared stub", 7),
+    "DEP-COMPOSE-HEALTH": (Status.FAIL, "2 of 7 services: telegram-bot has no healthcheck", 7),
+    "DEP-COMPOSE-EXPOSURE": (Status.FAIL, "postgres publishes 5432 on every interface", 2),
+    "DEP-INIT-SQL": (Status.PASS, "loads twice without an error: 12 tables, 31 indexes", 2),
+    "DEP-CI": (Status.FAIL, "no workflow: nothing runs the tests on push", 1),
+    "SEC-ENC-REST": (Status.PASS, "412 values: AES-256-GCM, PBKDF2 600,000, all decrypt", 412),
+    "SEC-ENC-NONCE": (Status.PASS, "412 nonces, none used twice", 412),
+    "SEC-AUTHN": (Status.PASS, "38 forged, expired and default credentials refused", 38),
+    "SEC-AUTHZ-ANON": (Status.PASS, "24 of 24 protected operations answer 401", 24),
+    "SEC-HEADERS-CSP": (Status.PASS, "sound on all 9 classes of response", 9),
+    "SEC-HEADERS-HSTS": (Status.PASS, "sound on all 9 classes, seen over plain HTTP", 9),
+    "SEC-HEADERS-XCTO": (Status.PASS, "sound on all 9 classes of response", 9),
+    "SEC-HEADERS-XFO": (Status.PASS, "sound on all 9 classes of response", 9),
+    "SEC-HEADERS-REFERRER": (Status.PASS, "sound on all 9 classes of response", 9),
+    "SEC-HEADERS-PERMISSIONS": (Status.PASS, "sound on all 9 classes of response", 9),
+    "SEC-CORS": (Status.PASS, "no foreign origin is allowed with credentials", 12),
+    "SEC-SCORE": (Status.PASS, "12/28", 28),
+    "PERF-BASELINE": (Status.PASS, "all 9 met; the closest: POST /api/oracle/question p95", 1_800),
+    "OPS-HEALTH": (Status.PASS, "2 endpoints answer as documented", 4),
+    "OPS-METRICS": (Status.FAIL, "no Prometheus is running that scrapes /metrics", 14),
+    "OPS-BACKUP": (Status.PASS, "dump of 184 kB restored: 12 tables, counts and sums agree", 12),
+    "DAT-SCHEMA-ORM": (Status.PASS, "12 tables, no difference that breaks or risks", 118),
+    "DAT-SCHEMA-INIT": (Status.PASS, "12 tables, no difference", 118),
+    "DAT-ENC-ROUNDTRIP": (Status.PASS, "14 texts survive, 96 tamperings refused", 110),
+    "DAT-PLAINTEXT": (Status.PASS, "6 columns hold only ciphertext; canary found nowhere", 2_960),
+    "DAT-CONSTRAINTS": (Status.PASS, "14 foreign keys enforced, no orphan", 29),
+    "TEST-UNIT": (Status.PASS, "61 of 61 pass at this commit", 61),
+    "TEST-INTEGRATION": (Status.PASS, "24 of 24 pass at this commit", 24),
+    "TEST-E2E": (Status.FAIL, "8 of 14 pass; adjusted for 5 declared failures 8 of 9", 14),
+    "TEST-STUBS": (Status.PASS, "2 stubs, both declared", 4),
+}
+SEVERITIES = {"TEST-E2E": Severity.LOW}
+REMEDIES = {
+    "DEP-COMPOSE-HEALTH": "Give telegram-bot a healthcheck and wait for it with service_healthy.",
+    "DEP-COMPOSE-EXPOSURE": "Publish 127.0.0.1:5432:5432, or no port at all.",
+    "DEP-CI": "Add a workflow that runs the unit tests on every push.",
+    "OPS-METRICS": "Run Prometheus with infrastructure/monitoring/prometheus.yml.",
+}
+WHY = "What nobody has tried in time is tried for the first time in an outage."
+STUBS = [
+    {
+        "operation": "GET /api/scanner/status",
+        "status": 501,
+        "reason": "The scanner, which generates the data, is built separately.",
+        "critical": True,
+    },
+    {
+        "operation": "POST /api/oracle/multi-user",
+        "status": 503,
+        "reason": "The multi-user engines are not built again yet.",
+        "critical": False,
+    },
+]
+EVIL = (
+    "<script>window.hacked=1</script><img src=x onerror='window.hacked=2'>"
+    "<iframe src='https://evil.example/frame'></iframe>"
+    "<meta http-equiv=refresh content='0;url=//evil.example'>"
+    "<link rel=preconnect href=//evil.example><style>*{display:none}</style></td></table></main>"
+    "\x1b[31mred\x1b[0m NUL\x00 \u202eoverride `code` | pipe **bold** [text](javascript:alert(1)) "
+    "<!-- sign-off:begin --> $x^2$ https://evil.example/path {{7*7}} \U000e0041 سلام دنیا"
+)
+
+
+def sample(run: Path, findings: list[Finding] | None = None) -> Path:
+    """Write the run of a service in the state of the seed assessment; returns the folder."""
+    return write(run, findings or [_answered(run, check) for check in policies.load().checks])
+
+
+def hostile(run: Path) -> Path:
+    """Write a run of every status, whose target is malicious in every text; returns the folder."""
+    return write(run, list(_hostile(run)), target=EVIL)
+
+
+def write(run: Path, findings: list[Finding], target: str = "nps-reference") -> Path:
+    policy = policies.load()
+    finished = STARTED + timedelta(seconds=71)
+    run.mkdir(parents=True, exist_ok=True)
+    notebooks = [
+        record.NotebookRun(area=area, seconds=6.2 + n, kernel_start_s=0.9)
+        for n, area in enumerate(AREAS)
+    ]
+    kept = record.Record(
+        environment="demo",
+        run=run.name,
+        stage="staging",
+        started=STARTED,
+        finished=finished,
+        tool=record.Tool(version="0.1.0", commit="75a451b0c1d2"),
+        target=record.AuditedTarget(name=target, version="4.0.0", commit="e7946d12f00d"),
+        permit=["active", "passive", "write"],
+        postgresql="15.14 of the system",
+        notebooks=notebooks,
+        areas=policies.area_results(findings, policy, "staging", finished),
+        findings=findings,
+        decision=policies.decide(findings, policy),
+        ignored_waivers=["SEC-CORS: expired at 2026-01-01T00:00:00+00:00"],
+    )
+    (run / "findings.json").write_text(kept.to_json(), encoding="utf-8")
+    (run / "params").mkdir(exist_ok=True)
+    source = ROOT / "params" / "policy.yaml"
+    (run / "params" / "policy.yaml").write_bytes(source.read_bytes())
+    return run
+
+
+def finding(check: str, status: Status, **more: object) -> Finding:
+    """A finding of a check that policy expects."""
+    expected = policies.load().check(check)
+    values = {
+        "check": check,
+        "area": area_of(check),
+        "title": expected.title,
+        "severity": SEVERITIES.get(check, expected.severity),
+        "status": status,
+        "reason": Reason.NO_SAMPLES if status is Status.NOT_MEASURED else None,
+        "strength": _strength(check),
+        "measured_at": STARTED + timedelta(seconds=20),
+        **more,
+    }
+    return Finding.model_validate(values)
+
+
+def _strength(check: str) -> Strength:
+    configured = check.startswith("DEP-COMPOSE") or check in ("DEP-CI", "SEC-HEADERS-HSTS")
+    return Strength.CONFIGURED if configured else Strength.MEASURED
+
+
+def _answered(run: Path, check: str) -> Finding:
+    if check not in ANSWERS:
+        said = "this version cannot measure it yet"
+        return finding(check, Status.NOT_MEASURED, reason=Reason.NO_CHECK, observed=said)
+    status, observed, samples = ANSWERS[check]
+    failed = status is Status.FAIL
+    offenders = [{"service": "telegram-bot", "problem": "no healthcheck"}] if failed else []
+    return finding(
+        check,
+        status,
+        expected="what the specification promises, on every place that was looked at",
+        observed=observed,
+        samples=samples,
+        offenders=offenders,
+        offenders_total=len(offenders),
+        why=WHY,
+        remedy=REMEDIES.get(check, "Bring it to what is expected."),
+        references=["CWE-693", "OWASP ASVS 5.0 3.4", "https://www.rfc-editor.org/rfc/rfc6797"],
+        evidence=[evidence(run, check, _records(check))],
+        calibration=calibration(),
+        criteria={"min_max_age_s": 31_536_000},
+        duration_s=0.31,
+    )
+
+
+def calibration(holds: bool = True) -> Calibration:
+    def result(name: str, shows: str, expected: Status) -> SpecimenResult:
+        return SpecimenResult(
+            specimen=name,
+            shows=shows,
+            expected=expected,
+            status=expected if holds else Status.PASS,
+            observed="as it must be",
+            duration_s=0.021,
+        )
+
+    return Calibration(
+        known_bad=[
+            result("bare-error-page", "the header is on 200 and not on 404", Status.FAIL),
+            result("sent-twice", "application and proxy both send it", Status.FAIL),
+        ],
+        known_good=[result("sound", "every class carries it once", Status.PASS)],
+        unreachable=[result("closed", "nothing listens on the port", Status.NOT_MEASURED)],
+    )
+
+
+def evidence(run: Path, check: str, records: list[dict[str, object]]) -> EvidenceFile:
+    """Write an evidence file as the audit does."""
+    requests = [{"method": "GET", "path": "/", "status": 200, "ms": 1.2}] * 3
+    kept = Evidence(
+        f"sample.{check.lower()}",
+        STARTED,
+        0.2,
+        records,
+        {"requests": requests},
+        {"httpx": "0.28.1", "PostgreSQL": "15.14"},
+    )
+    path = f"evidence/{check}/records.json"
+    content = kept.to_json().encode("utf-8", errors="backslashreplace")
+    (run / path).parent.mkdir(parents=True, exist_ok=True)
+    (run / path).write_bytes(content)
+    return EvidenceFile(path=path, sha256=hashlib.sha256(content).hexdigest())
+
+
+def _records(check: str) -> list[dict[str, object]]:
+    if check == "TEST-STUBS":
+        return [dict(stub) for stub in STUBS]
+    return latencies() if check == "PERF-BASELINE" else [{"looked at": check}]
+
+
+def latencies(prefix: str = "") -> list[dict[str, object]]:
+    """Latency samples of three endpoints, as sources/latency.py records them."""
+    chance = random.Random(7)
+    endpoints = {
+        "GET /api/health": (1.0, {"p50": 2.0, "p95": 5.0, "p99": 10.0}),
+        "GET /api/oracle/users": (6.0, {"p50": 10.0, "p95": 30.0, "p99": 50.0}),
+        "POST /api/oracle/question": (16.0, {"p50": 30.0, "p95": 80.0, "p99": 200.0}),
+    }
+    return [
+        {
+            "endpoint": prefix + name,
+            "tier": "crud",
+            "targets": targets,
+            "samples_ms": [round(chance.lognormvariate(0, 0.35) * middle, 3) for _ in range(600)],
+            "warm_up_ms": [middle * 2],
+            "looks": [20, 600],
+            "confidence": 0.95,
+            "errors": {},
+            "answers": {"200": 601},
+            "stub": False,
+            "stopped": "decided",
+            "seconds": 4.2,
+        }
+        for name, (middle, targets) in endpoints.items()
+    ]
+
+
+def _hostile(run: Path):
+    """Every check of the policy, in turn through the statuses and reasons."""
+    reasons = list(Reason)
+    for n, check in enumerate(policies.load().checks):
+        status = list(Status)[n % 5]
+        more: dict[str, object] = {}
+        if status is Status.NOT_MEASURED:
+            more["reason"] = reasons[n // 5 % len(reasons)]
+        if status is Status.FAIL:
+            more["offenders"] = [{EVIL[:40]: EVIL, "path": f"/{k}", "n": k} for k in range(20)]
+            more["offenders_total"] = 1_234
+            more["waiver"] = EVIL if n % 2 else None
+            more["carried_over"] = "20260215T000000Z" if n % 3 == 0 else None
+        records = latencies(EVIL) if check == "PERF-BASELINE" else [{"operation": EVIL}]
+        records[0] |= {"reason": EVIL, "critical": True, "status": EVIL}
+        observed = EVIL * 20_000 if n == 1 else EVIL
+        yield finding(
+            check,
+            status,
+            **more,
+            expected=EVIL,
+            observed=observed,
+            samples=n,
+            why=EVIL,
+            remedy=EVIL,
+            references=[EVIL, "https://www.rfc-editor.org/rfc/rfc6797"],
+            criteria={"pattern": EVIL},
+            evidence=[evidence(run, check, records)],
+            calibration=calibration(n % 4 != 0),
+            duration_s=0.1,
+        )

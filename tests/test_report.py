@@ -1,0 +1,620 @@
+"""The assessment: one file that asks nobody, believes no text, and says the same everywhere."""
+
+import json
+import re
+import shutil
+from contextlib import contextmanager
+
+import nbformat
+import pytest
+import sample_run
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from readiness import policy as policies
+from readiness.finding import AREAS, Status, Strength
+from readiness.policy import STAGES, Colour
+from readiness.record import Record
+from readiness.report import display, render, text
+from readiness.report.assessment import Assessment
+from readiness.report.look import Figure
+from readiness.report.page import page_of
+from readiness.report.runs import History
+from readiness.report.sections import stands_in_the_way
+from readiness.report.sign_off import BEGIN, END, empty_sign_off, with_sign_off
+
+LARGEST = 2_500_000  # bytes of an assessment
+PHONE = {"width": 390, "height": 844}
+LISTEN = """
+window.violations = [];
+document.addEventListener('securitypolicyviolation',
+  (e) => window.violations.push(e.violatedDirective + ' ' + e.blockedURI));
+"""
+SIGNATURES = [
+    {
+        "name": "A. Auditor",
+        "role": "lead auditor",
+        "decision": "CONDITIONAL GO",
+        "comment": "<b>read</b> & understood",
+        "time": "2026-02-17T08:00:00+00:00",
+        "key_id": "ab" * 32,
+    },
+    {
+        "name": "E. Engineer",
+        "role": "engineering",
+        "decision": "NO-GO",
+        "comment": "",
+        "time": "2026-02-17T09:00:00+00:00",
+        "key_id": "cd" * 32,
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """Two rendered runs of `demo`: the first like the seed, the second hostile."""
+    home = tmp_path_factory.mktemp("outputs")
+    for name, write in (("20260216T095804Z", "sample"), ("20260217T095804Z", "hostile")):
+        run = getattr(sample_run, write)(home / "demo" / name)
+        render.assessment(run)
+    (home / "demo" / "latest").symlink_to("20260217T095804Z")
+    (home / "broken" / "20260216T095804Z").mkdir(parents=True)
+    (home / "broken" / "latest").symlink_to("20260216T095804Z")
+    render.index(home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def sample(outputs):
+    return outputs / "demo" / "20260216T095804Z"
+
+
+@pytest.fixture(scope="module")
+def hostile(outputs):
+    return outputs / "demo" / "20260217T095804Z"
+
+
+@contextmanager
+def opened(browser, path, **options):
+    """A page with everything it asked for, complained about, or was kept from."""
+    context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+    page = context.new_page()
+    page.asked, page.said = [], []
+    context.route("**/*", lambda route: route.continue_())
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.add_init_script(LISTEN)
+    page.goto(path.as_uri(), wait_until="load")
+    page.wait_for_timeout(400)
+    page.asked = [u for u in page.asked if u != path.as_uri() and not u.startswith("blob:")]
+    yield page
+    context.close()
+
+
+# The harness itself: each thing it looks for, it must be able to find.
+
+
+def test_the_harness_sees_requests_violations_and_scripts(browser, tmp_path):
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<meta http-equiv='Content-Security-Policy' content=\"img-src 'none'\">"
+        "<iframe src='http://127.0.0.1:9/frame'></iframe><img src='http://127.0.0.1:9/x'>"
+        "<script>window.hacked = 1; console.error('said')</script>"
+    )
+    with opened(browser, bad) as page:
+        assert any("frame" in url for url in page.asked)
+        assert page.evaluate("window.violations")
+        assert page.evaluate("window.hacked") == 1
+        assert "said" in page.said
+
+
+# One file that asks nobody.
+
+
+@pytest.mark.parametrize("name", ["sample", "hostile"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_opens_without_a_request_a_violation_or_a_complaint(
+    outputs, browser, request, name, scheme
+):
+    run = request.getfixturevalue(name)
+    with opened(browser, run / "assessment.html", color_scheme=scheme) as page:
+        assert page.asked == []
+        assert page.evaluate("window.violations") == []
+        assert page.said == []
+        assert page.evaluate("window.hacked") is None
+        assert page.url == (run / "assessment.html").as_uri()
+
+
+@pytest.mark.parametrize(("name", "most"), [("sample", LARGEST), ("hostile", 2 * LARGEST)])
+def test_is_small_enough_to_send(outputs, request, name, most):
+    page = (request.getfixturevalue(name) / "assessment.html").read_bytes()
+    assert len(page) < most
+    assert page.count(b"plotly.js (cartesian - minified)") == 1
+
+
+def test_the_policy_names_everything_inline_and_comes_first(sample):
+    page = (sample / "assessment.html").read_text()
+    head = page[page.index("<head>") :]
+    assert head.startswith('<head>\n<meta http-equiv="Content-Security-Policy"')
+    policy = re.search(r'content="([^"]+)"', head)[1]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_every_figure_is_drawn_as_it_was_meant(outputs, sample, browser):
+    with opened(browser, sample / "assessment.html") as page:
+        drawn = page.evaluate(
+            """[...document.querySelectorAll('figure.chart')].map((figure) => ({
+              wanted: JSON.parse(figure.querySelector('script').textContent).data
+                .map((t) => t.type || 'scatter'),
+              got: figure.querySelector('.plot')._fullData.map((t) => t.type),
+              marks: figure.querySelectorAll('.plot .point, .plot .bars path').length,
+              label: figure.querySelector('.plot').getAttribute('aria-label'),
+              height: figure.querySelector('.plot svg').getBoundingClientRect().height,
+            }))"""
+        )
+    assert len(drawn) == 2
+    for figure in drawn:
+        assert figure["got"] == figure["wanted"]
+        assert figure["marks"] > 0
+        assert figure["label"]
+        assert figure["height"] > 200
+
+
+# What the target says is hostile.
+
+
+def test_nothing_of_the_target_becomes_markup(outputs, hostile, browser):
+    selector = (
+        "iframe, object, embed, base, form, img, link, svg script, main style, main [onerror], "
+        "meta[http-equiv=refresh], main script:not([type='application/json'])"
+    )
+    with opened(browser, hostile / "assessment.html") as page:
+        assert page.locator(selector).count() == 0
+        links = page.evaluate("[...document.links].map((a) => a.getAttribute('href'))")
+        assert page.locator("main").count() == 1
+        assert "window.hacked=1" in page.locator("main").inner_text()  # shown, not run
+        assert "سلام دنیا" in page.locator("main").text_content()
+    allowed = ("#", "evidence/", "https://www.rfc-editor.org/")
+    assert [href for href in links if not href.startswith(allowed)] == []
+    assert len(links) > 100
+
+
+def test_markup_that_got_through_the_escaping_is_taken_out(browser, tmp_path):
+    evil = sample_run.EVIL + (
+        "<a href='javascript:window.hacked=3'>j</a><a href='//evil.example'>p</a>"
+        "<form action='//evil.example'><input name=a autofocus onfocus='window.hacked=4'></form>"
+        "<svg onload='window.hacked=5'><base href='//evil.example'></svg>"
+        "<div style='position:fixed;inset:0'>over</div><details open ontoggle='window.hacked=6'>"
+        "<p class='sign-off box verdict'>fake</p><main id=content><h2>Stays inside"
+    )
+    figure = {
+        "data": [{"type": "bar", "x": [1], "y": [evil], "name": evil}],
+        "layout": {
+            "title": {"text": evil},
+            "images": [{"source": "https://evil.example/i.png"}],
+            "xaxis": {"title": {"text": "<a href='https://evil.example'>a</a></script>" + evil}},
+        },
+    }
+    outputs = [
+        nbformat.v4.new_output("display_data", {"text/html": evil}),
+        nbformat.v4.new_output("display_data", {"text/markdown": evil}),
+        nbformat.v4.new_output("display_data", {"text/plain": evil}),
+        nbformat.v4.new_output("display_data", {"application/javascript": "window.hacked=7"}),
+        nbformat.v4.new_output("display_data", {"application/vnd.plotly.v1+json": figure}),
+        nbformat.v4.new_output("stream", name="stdout", text=evil),
+    ]
+    cells = [nbformat.v4.new_markdown_cell(evil), nbformat.v4.new_code_cell("x", outputs=outputs)]
+    notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell("# The end")])
+    path = tmp_path / "evil.html"
+    path.write_text(page_of(notebook), encoding="utf-8")
+    with opened(browser, path) as page:
+        assert page.asked == []
+        assert page.evaluate("window.violations") == []
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("iframe, form, input, base, main svg:not(.plot svg), link").count() == 0
+        assert page.locator("main [style]:not(.plot, .plot *)").count() == 0
+        assert page.locator("main").count() == 1
+        assert page.locator("main > h1").inner_text() == "The end"  # outside every open tag
+        assert page.locator(".plot").evaluate("(p) => p._fullData.length") == 1
+        hrefs = page.evaluate("[...document.links].map((a) => a.getAttribute('href'))")
+        assert [
+            h for h in hrefs if h and not h.startswith(("#", "https://evil.example/path"))
+        ] == []
+
+
+hostile_text = st.text(
+    alphabet=st.one_of(
+        st.sampled_from("`|*_<>[]()#&@\\~!-+.:/\"'\n\t 1"),
+        st.characters(),
+        st.sampled_from("\x00\x1b\x7f\x9b\u202e\u2066\u200b\ufeff\ud83d"),
+    ),
+    max_size=80,
+)
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(hostile_text)
+@example("1. no list\n- nor here\n# nor heading\n***")
+@example("<b>&lt;</b> www.evil.example https://evil.example me@evil.example")
+def test_markdown_of_any_text_is_that_text(said):
+    made = text.as_markdown(text.line(said, 500))
+    made.encode()
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(made)
+    assert {t.type for t in tokens} <= {"paragraph_open", "inline", "paragraph_close"}
+    children = [c for t in tokens for c in t.children or []]
+    assert {c.type for c in children} <= {"text", "text_special"}
+    shown = "".join(c.content for c in children)
+    assert " ".join(shown.split()) == " ".join(text.line(said, 500).split())
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(hostile_text)
+def test_nothing_unseen_reaches_a_terminal(said):
+    shown = text.clean(said)
+    shown.encode()
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
+
+
+def test_a_long_text_is_cut_with_the_count_said():
+    assert text.clean("x" * 10_000_000).endswith("… (10,000,000 characters)")
+    assert len(text.as_html("&" * 10_000_000)) < 20_000
+
+
+# Readable everywhere.
+
+
+def test_is_readable_without_javascript(outputs, sample, browser):
+    with opened(browser, sample / "assessment.html", java_script_enabled=False) as page:
+        said = page.locator("main").inner_text()
+        assert "▲ CONDITIONAL GO" in said
+        assert "■ NO-GO" in said
+        assert page.locator("figure.chart table").first.is_visible()
+        page.locator("summary", has_text="DEP-CI").click()
+        assert page.get_by_text("Add a workflow that runs the unit tests").last.is_visible()
+
+
+@pytest.mark.parametrize("name", ["sample", "hostile"])
+def test_fits_a_phone(outputs, browser, request, name):
+    run = request.getfixturevalue(name)
+    with opened(browser, run / "assessment.html", viewport=PHONE) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        wider = page.evaluate(
+            """[...document.querySelectorAll('main *')].filter((e) =>
+                 !e.closest('.scroll table, .plot')
+                 && e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML)"""
+        )
+        assert wider == []
+
+
+def test_prints_whole(outputs, sample, browser, tmp_path):
+    with opened(browser, sample / "assessment.html") as page:
+        closed = page.locator("details:not([open])").count()
+        assert closed > 30
+        pdf = page.pdf(format="A4", prefer_css_page_size=True)
+        assert page.locator("details:not([open])").count() == closed  # as it was, afterwards
+    assert pdf.startswith(b"%PDF")
+    pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
+    assert 10 < pages < 60
+    with opened(
+        browser,
+        sample / "assessment.html",
+        java_script_enabled=False,
+        viewport={"width": 657, "height": 900},  # A4 within its margins
+    ) as page:
+        page.emulate_media(media="print")
+        folded = page.locator("details.fold .facts").first
+        assert folded.bounding_box()["height"] > 50  # open on paper without any script
+        assert page.locator("nav.contents").is_hidden()
+    with opened(
+        browser, sample / "assessment.html", viewport={"width": 657, "height": 900}
+    ) as page:
+        page.emulate_media(media="print")
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        cut = page.evaluate(
+            """[...document.querySelectorAll('.scroll, .plot svg, main p, main dd')].filter((e) =>
+                 e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > 658)
+                 .map((e) => e.outerHTML.slice(0, 300))"""
+        )
+        assert cut == []
+
+
+def test_has_the_structure_that_readers_without_eyes_need(outputs, sample, browser):
+    with opened(browser, sample / "assessment.html") as page:
+        found = page.evaluate(
+            """({
+              lang: document.documentElement.lang, title: document.title,
+              mains: document.querySelectorAll('main').length,
+              navs: document.querySelectorAll('nav[aria-label]').length,
+              heads: [...document.querySelectorAll('h1,h2,h3,h4')].map((h) => +h.tagName[1]),
+              bare: [...document.querySelectorAll('th')].filter((t) => !t.scope).length,
+              empty: [...document.querySelectorAll('th')].filter((t) => !t.innerText).length,
+              ids: [...document.querySelectorAll('[id]')].map((e) => e.id),
+              dead: [...document.links].map((a) => a.getAttribute('href'))
+                .filter((h) => h[0] === '#' && !document.getElementById(h.slice(1))),
+            })"""
+        )
+    assert found["lang"] == "en"
+    assert "nps-reference" in found["title"]
+    assert (found["mains"], found["navs"], found["bare"]) == (1, 1, 0)
+    assert found["heads"][0] == 1
+    assert found["heads"].count(1) == 1
+    steps = zip(found["heads"], found["heads"][1:], strict=False)
+    assert all(after <= before + 1 for before, after in steps)
+    assert len(set(found["ids"])) == len(found["ids"])
+    assert found["dead"] == []
+
+
+# It says what was found, the same in every format.
+
+
+@pytest.mark.parametrize("name", ["sample", "hostile"])
+def test_page_and_markdown_state_the_same(outputs, browser, request, name):
+    run = request.getfixturevalue(name)
+    with opened(browser, run / "assessment.html", java_script_enabled=False) as page:
+        in_page = page.locator("main .mark").all_text_contents()
+    markdown = (run / "assessment.md").read_text(encoding="utf-8")
+    words = r"PASS|FAIL|NOT MEASURED|NOT APPLICABLE|ERROR|GREEN|YELLOW|RED|GO\\\*|GO|NO-GO"
+    words = rf"(?:[●▲■○–✕]) (?:CONDITIONAL GO|{words}|MET|MISSED|OPEN)\b|▲ GO\\\*"
+    in_markdown = [m.replace("\\", "") for m in re.findall(words, markdown)]
+    in_page = [m for m in in_page if m != "○ NOT SIGNED"]
+    in_page = [m.strip() for m in in_page]
+    assert len(in_page) > 200
+    # “● 3” is the legend of a figure's table and no mark
+    assert in_markdown == in_page
+
+
+def test_markdown_holds_no_html(hostile):
+    markdown = (hostile / "assessment.md").read_text(encoding="utf-8")
+    assert not re.search(r"(?<!\\)<", markdown)
+
+
+def test_states_every_finding_and_the_decision_as_recorded(outputs, sample):
+    record = Record.read(sample)
+    markdown = (sample / "assessment.md").read_text(encoding="utf-8")
+    for finding in record.findings:
+        assert f"`{finding.check}`" in markdown
+        if finding.status.known:
+            assert text.as_markdown(text.line(finding.observed)) in markdown
+    for result in record.areas:
+        assert f"{100 * result.confidence:.1f}" in markdown
+    for stage in STAGES:
+        assert f"{getattr(record.decision, stage)} for {stage}." in markdown
+    for section in (
+        *("Status summary", "Overall verdict", "1. Deployment", "6. Testing"),
+        *("Evidence", "What works", "What is missing", "Required for GREEN", "Minor gaps"),
+        *("Known limitations", "Go / no-go decision matrix", "Recommendation"),
+        *("How it was measured", "Every finding in full", "Sign-off"),
+    ):
+        assert re.search(rf"^#+ .*{re.escape(section)}", markdown, re.M), section
+    assert "GET /api/scanner/status is a stub." in markdown
+
+
+def test_same_run_same_bytes(outputs, sample, tmp_path_factory):
+    again = tmp_path_factory.mktemp("again") / "demo" / sample.name
+    shutil.copytree(sample, again)
+    for name in ("assessment.html", "assessment.md"):
+        (again / name).unlink()
+    render.assessment(again)
+    for name in ("assessment.html", "assessment.md"):
+        assert (again / name).read_bytes() == (sample / name).read_bytes()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("area", AREAS)
+def test_required_for_green_is_exactly_what_green_requires(sample, area, stage):
+    policy = policies.load()
+    own = [f for f in Record.read(sample).findings if f.area == area]
+    in_the_way = [f for f in own if stands_in_the_way(f, policy, stage)]
+
+    def settled(some):
+        best = {"status": Status.PASS, "reason": None, "strength": Strength.MEASURED}
+        return [f.model_copy(update=best) if f in some else f for f in own]
+
+    assert policies.colour(settled(in_the_way), policy, stage) is Colour.GREEN
+    for one in in_the_way:
+        rest = [f for f in in_the_way if f is not one]
+        assert policies.colour(settled(rest), policy, stage) is not Colour.GREEN
+
+
+def test_a_run_that_breaks_its_report_is_no_document(tmp_path):
+    run = sample_run.sample(tmp_path / "20260216T095804Z")
+    (run / "findings.json").write_text("{}")
+    with pytest.raises(render.RenderError, match=r"findings\.json"):
+        render.assessment(run)
+    assert not (run / "assessment.html").exists()
+
+
+def test_the_executed_notebook_holds_no_path_and_no_script(sample):
+    executed = (sample / "notebooks" / "assessment.ipynb").read_text(encoding="utf-8")
+    assert str(sample.parent) not in executed
+    assert "<script" not in executed.replace("\\u003cscript", "")
+    shown = [
+        output
+        for cell in json.loads(executed)["cells"]
+        for output in cell.get("outputs", [])
+        if "application/vnd.plotly.v1+json" in output.get("data", {})
+    ]
+    assert len(shown) == 2
+    assert all(len(json.dumps(output)) < 60_000 for output in shown)
+
+
+# Sign-off.
+
+
+def test_an_unsigned_page_says_so_and_a_signed_one_by_whom(outputs, sample, browser, tmp_path):
+    page = (sample / "assessment.html").read_text(encoding="utf-8")
+    assert "Not signed." in page
+    signed = with_sign_off(page, SIGNATURES)
+    path = tmp_path / "signed.html"
+    path.write_text(signed, encoding="utf-8")
+    with opened(browser, path) as shown:
+        block = shown.locator(".sign-off").inner_text()
+        assert shown.evaluate("window.violations") == []
+    for said in ("A. Auditor", "lead auditor", "▲ CONDITIONAL GO", "<b>read</b>", "ab" * 32):
+        assert said in block
+    for said in ("E. Engineer", "■ NO-GO", "2026-02-17T09:00:00+00:00"):
+        assert said in block
+
+
+def test_signing_changes_the_block_and_nothing_else(sample):
+    page = (sample / "assessment.html").read_text(encoding="utf-8")
+    empty = empty_sign_off(page)
+    assert f"{BEGIN}{END}" in empty
+    for signatures in ([], SIGNATURES[:1], SIGNATURES):
+        signed = with_sign_off(page, signatures)
+        assert empty_sign_off(signed) == empty
+        assert with_sign_off(signed, []) == page
+        assert with_sign_off(empty, signatures) == signed
+    assert with_sign_off(page, SIGNATURES) != with_sign_off(page, SIGNATURES[::-1])
+
+
+@pytest.mark.parametrize("page", ["", "no block", END + BEGIN, 2 * (BEGIN + END), BEGIN])
+def test_a_page_without_exactly_one_block_stays_as_it_is(page):
+    assert empty_sign_off(page) == page
+    assert with_sign_off(page, SIGNATURES) == page
+
+
+def test_the_target_cannot_open_a_block(hostile):
+    page = (hostile / "assessment.html").read_text(encoding="utf-8")
+    assert page.count(BEGIN) == page.count(END) == 1
+
+
+# Notebooks.
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What ``show`` puts out, as media types."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    InteractiveShell.instance()
+    for name in (*display.AT_THE_KEYBOARD, display.UNDER_THE_RUNNER):
+        monkeypatch.delenv(name, raising=False)
+
+    def show(*arguments):
+        with capture_output() as captured:
+            display.show(*arguments)
+        return [output.data for output in captured.outputs]
+
+    return show
+
+
+@pytest.fixture
+def frame():
+    import pandas as pd
+
+    rows = [
+        {"endpoint": sample_run.EVIL, "p95, ms": n / 3, "samples": n * 1000, "status": "PASS"}
+        for n in range(200)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_table_of_a_run_is_plain_and_cut(shown, frame, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "x.ipynb")
+    monkeypatch.setenv("READINESS_EVIDENCE", "/somewhere")
+    (data,) = shown(frame, "Many")
+    html = data["text/html"]
+    assert "<script" not in html
+    assert html.count("<tr>") == display.MOST_ROWS + 1
+    assert "60 of 200 rows" in html
+    assert '<td class="n">66.3</td>' not in html  # row 199 is cut
+    assert '<th scope="col" class="n">p95, ms</th>' in html
+    assert "● PASS" in data["text/plain"]
+    assert "\x1b" not in data["text/plain"]
+
+
+def test_a_table_at_the_keyboard_can_be_sorted(shown, frame, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "x.ipynb")
+    html = "".join(data.get("text/html", "") for data in shown(frame, "Many"))
+    assert "<script" in html
+    assert "https://www.unpkg.com" not in html.split("dt_args", 1)[-1]
+    assert "window.hacked=1</script>" not in html
+
+
+def test_anything_may_be_shown(shown):
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    for data in (None, "a sentence", {}, {"a": 1}, [], [{"a": [1, {"b": None}]}], pd.Series([1])):
+        assert shown(data)
+    assert shown(pd.DataFrame())
+    assert "application/vnd.plotly.v1+json" in shown(go.Figure(), "Nothing")[0]
+
+
+def test_a_figure_brings_its_numbers():
+    import numpy as np
+    import plotly.graph_objects as go
+
+    figure = Figure(go.Figure(go.Bar(x=np.array([1.5, 2.5]), y=["a", "b"], name="n")), "Two bars")
+    data, about = figure._repr_mimebundle_()
+    assert "| n | 1.5 | a |" in data["text/markdown"]
+    assert "<td>2.5</td>" in data["text/html"]
+    assert about["readiness"]["caption"] == "Two bars"
+
+
+def test_a_card_says_it_all_in_every_format():
+    finding = sample_run.finding("SEC-CORS", Status.FAIL, observed=sample_run.EVIL, samples=3)
+    card = display.Card(finding)
+    assert repr(card).startswith("■ FAIL  SEC-CORS: <script>")
+    assert "\x1b" not in repr(card)
+    data = card._repr_mimebundle_()
+    assert "<script>" not in data["text/html"]
+    assert data[display.CARD_TYPE]["check"] == "SEC-CORS"
+
+
+def test_half_a_character_from_the_target_stays_evidence():
+    from readiness.evidence import Collected, source
+    from readiness.parameters import Target
+
+    @source("passive")
+    def half(target):
+        return Collected([json.loads('{"said": "\\ud83d"}')], {"a": "\udc00"}, {})
+
+    evidence = half(Target(name="x"))
+    assert evidence.problem is None
+    assert evidence.intact
+    evidence.to_json().encode()
+
+
+# The index and the history.
+
+
+def test_the_index_shows_every_environment(outputs, browser):
+    with opened(browser, outputs / "index.html") as page:
+        assert page.asked == page.said == page.evaluate("window.violations") == []
+        rows = page.locator("tbody tr").all_inner_texts()
+        assert "cannot be read" in rows[0]
+        assert "■ NO-GO" in rows[1]
+        assert "ago)" in rows[1]
+        assert page.locator("tbody a").get_attribute("href") == (
+            "demo/20260217T095804Z/assessment.html"
+        )
+
+
+def test_history_tells_what_changed(outputs):
+    history = History("demo", outputs)
+    said = repr(history.verdicts())
+    assert said.index("20260217T095804Z") < said.index("20260216T095804Z")
+    changes = history.flips()._repr_markdown_()
+    assert "| `20260217T095804Z` | `DEP-COMPOSE-SERVICES` | ● PASS | ■ FAIL |" in changes
+    for figure in (history.colours(), history.confidence()):
+        assert figure._repr_mimebundle_()[0]["application/vnd.plotly.v1+json"]["data"]
+
+
+def test_history_of_nothing_is_a_sentence(tmp_path):
+    history = History("nowhere", tmp_path)
+    for shown in (history.verdicts(), history.colours(), history.confidence(), history.flips()):
+        assert "no run" in repr(shown) or "Fewer than two" in repr(shown)
+
+
+def test_an_assessment_without_a_run_says_what_to_do(tmp_path, monkeypatch):
+    from readiness import record
+
+    monkeypatch.setattr(record, "OUTPUTS", tmp_path)
+    monkeypatch.setattr(record, "latest", lambda *_: None)
+    with pytest.raises(record.RecordError, match="readiness audit"):
+        Assessment()
