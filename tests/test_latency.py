@@ -126,7 +126,8 @@ def test_samples_are_kept_unrounded_and_warm_up_apart():
     assert len(record["warm_up_ms"]) == 2
     assert all(sample > 1 for sample in record["samples_ms"])
     assert any(sample != round(sample, 4) for sample in record["samples_ms"])
-    assert evidence.facts["client_floor_ms"]["p50"] > 0
+    assert 0 < evidence.facts["client_ms"]["quickest"] <= evidence.facts["client_ms"]["p50"]
+    assert len(record["client_ms"]) == 40
 
 
 def test_no_wait_for_the_limiter_is_taken_for_latency():
@@ -171,6 +172,24 @@ def test_writes_are_made_unique_and_taken_away():
     assert len(evidence.records[0]["samples_ms"]) == 20
     assert len(set(made)) == 21
     assert things == {}
+    assert evidence.records[0]["not_removed"] == 0
+
+
+def test_what_could_not_be_taken_away_is_counted():
+    def answer(request):
+        if request.method == "DELETE":
+            return loopback.Response(403)
+        return loopback.Response(201, body=b'{"id": "../users"}')
+
+    evidence = ask(
+        answer,
+        operation="POST /things",
+        status=201,
+        remove="DELETE /things/{id}",
+        sampling={"warm_up": 1, "max_samples": 10},
+    )
+    assert evidence.records[0]["not_removed"] == 11
+    assert len(evidence.records[0]["samples_ms"]) == 10
 
 
 def test_what_may_not_be_sent_costs_its_endpoint_only():
@@ -195,10 +214,25 @@ def test_what_may_not_be_sent_costs_its_endpoint_only():
 
 def test_a_miss_smaller_than_the_clients_own_share_is_not_claimed():
     evidence = ask(lambda request: loopback.Response(), p95_ms=0.05)
-    evidence.facts["client_floor_ms"] = {"p50": 1e6, "p95": 1e6, "p99": 1e6}
+    (record,) = evidence.records
+    record["client_ms"] = [1e6] * 40
+    evidence.facts["client_ms"] = latency.own_time([record])
     judged = latency_baseline.assess([evidence], Baseline())
     assert judged.reason is Reason.INCONCLUSIVE
-    evidence.facts["client_floor_ms"] = {"p50": 0.0, "p95": 0.0, "p99": 0.0}
+    record["client_ms"] = [0.01] * 40
+    evidence.facts["client_ms"] = latency.own_time([record])
+    assert latency_baseline.assess([evidence], Baseline()).status is Status.FAIL
+
+
+def test_on_a_busy_machine_only_a_gross_miss_counts():
+    evidence = ask(lambda request: loopback.Response(delay_s=0.04), p95_ms=10)
+    (record,) = evidence.records
+    record["client_ms"] = [1.0] * 30 + [20.0] * 10
+    evidence.facts["client_ms"] = latency.own_time([record])
+    judged = latency_baseline.assess([evidence], Baseline())
+    assert judged.reason is Reason.INCONCLUSIVE
+    assert "20 times" in judged.observed
+    record["targets"]["p95"] = 1
     assert latency_baseline.assess([evidence], Baseline()).status is Status.FAIL
 
 

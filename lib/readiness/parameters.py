@@ -212,6 +212,9 @@ class LatencySampling(_Section):
     warm_up: int = Field(default=5, ge=1)  # requests that are not counted
     max_samples: int = Field(default=1800, ge=1)
     max_seconds: float = Field(default=60, gt=0)
+    # The audit's own client, asking for nothing, is timed too. Where its slowest twentieth takes
+    # more than so many times its quickest, the machine is busy and misses are believed less.
+    quiet_within: float = Field(default=4, ge=1)
 
 
 class Role(_Section):

@@ -11,6 +11,8 @@ KEYWORDS = {"if", "then", "else", "elif", "fi", "while", "until", "do", "done", 
 PREFIXES = {"exec", "time", "sudo", "nohup", "command", "env", "tini", "dumb-init"}
 SHELLS = {"sh", "bash", "ash", "dash", "zsh"}
 HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1[^\n]*\n.*?\n\s*\2\s*?(?=\n|$)", re.S)
+# 2>&1 and &>file, whose & would be taken for an operator; 3<>/dev/tcp/..., >file
+REDIRECTED = re.compile(r"(?<![^\s;|&()])(\d*[<>]&\d*-?|(&|\d*)(<>|>>|>|<)\s*[^\s;|&()<>'\"]+)")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.S)
 # Commands that succeed whatever the state of the service.
 HARMLESS = {"true", ":", "echo", "printf", "sleep", "date", "pwd", "hostname", "whoami", "ls"}
@@ -41,6 +43,7 @@ def commands(text: str) -> list[Command]:
     gives an empty list.
     """
     text = HEREDOC.sub("\n", text.replace("\\\n", " "))
+    text = REDIRECTED.sub(" ", text)
     text = "\n".join(_uncommented(line) for line in text.splitlines())
     lexer = shlex.shlex(text, posix=True, punctuation_chars="();|&\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""

@@ -189,6 +189,14 @@ def pieces(text: Text) -> list[Piece]:
     return list(text) if isinstance(text, Sequence) and not isinstance(text, str) else [text]
 
 
+def prose(text: str) -> list[Piece]:
+    """Text of this tool's own, in which `backticks` set an identifier apart."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one backtick too many: as it stands
+        return [text]
+    return [Code(part) if n % 2 else part for n, part in enumerate(parts) if part]
+
+
 def number(given: float, digits: int = 0) -> str:
     """A number as it is set in a table: thousands apart, so many digits after the point."""
     return f"{given:,.{digits}f}"

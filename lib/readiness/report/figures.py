@@ -146,7 +146,12 @@ def _latency_table(rows: Sequence[dict[str, Any]]) -> Table:
         for row in rows
     ]
     heads = ("Samples", "Estimate, ms", "At least, ms", "At most, ms", "Target, ms")
-    columns: list[Head] = ["Endpoint", "Percentile", *(Column(head, True) for head in heads), "Target is"]
+    columns: list[Head] = [
+        "Endpoint",
+        "Percentile",
+        *(Column(head, True) for head in heads),
+        "Target is",
+    ]
     return Table(columns, body, row_header=0)
 
 

@@ -20,8 +20,9 @@ from .blocks import (
     Strong,
     Table,
     Text,
+    prose,
 )
-from .text import clean, line, value
+from .text import LONGEST, clean, line, sentence, value
 
 MOST_OFFENDERS = 20  # shown; offenders.json has them all
 MOST_COLUMNS = 6  # of the table of offenders
@@ -54,7 +55,7 @@ def card(finding: Finding) -> list[Block]:
     if finding.calibration:
         pairs.append(("Calibration", receipt(finding.calibration)))
     if finding.status is Status.FAIL:
-        pairs.append(("Remedy", clean(finding.remedy)))
+        pairs.append(("Remedy", prose(sentence(finding.remedy, LONGEST))))
     body: list[Block] = [Paragraph(headline(finding), "headline"), Facts(pairs)]
     if finding.offenders:
         body.append(offenders(finding))
@@ -97,9 +98,9 @@ def account(finding: Finding) -> Fold:
     if finding.criteria:
         pairs.append(("Judged by", value(finding.criteria, 600)))
     if finding.why:
-        pairs.append(("Why it matters", clean(finding.why)))
+        pairs.append(("Why it matters", prose(sentence(finding.why, LONGEST))))
     if finding.remedy:
-        pairs.append(("Remedy", clean(finding.remedy)))
+        pairs.append(("Remedy", prose(sentence(finding.remedy, LONGEST))))
     if finding.references:
         pairs.append(("References", references(finding.references)))
     if finding.evidence:

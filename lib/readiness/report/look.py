@@ -6,6 +6,7 @@ assessment sets text and lines by its own style sheet; what stands here is for J
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -113,6 +114,11 @@ def _points(traces: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any, Any
 
 
 def _list(values: Any) -> list[Any]:
+    if isinstance(values, Mapping):  # numbers as Plotly packs them
+        import numpy as np
+
+        content = base64.b64decode(str(values["bdata"]))
+        return list(np.frombuffer(content, dtype=str(values["dtype"])).tolist())
     return [] if values is None else list(values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from .blocks import (
 )
 from .text import as_markdown, line, value
 
+NUMBERED = r"(?<=^\d)\\\."
 SAFE = ":/?#=&%.,~+@"  # of an address, as it stands between parentheses
 
 
@@ -39,7 +41,8 @@ def inline(text: Text) -> str:
 def _block(block: Block) -> str:
     match block:
         case Heading(level, text, _):
-            return f"{'#' * level} {inline(text)}"
+            # After the signs of a heading, "1." begins no list.
+            return f"{'#' * level} {re.sub(NUMBERED, r'.', inline(text), count=1)}"
         case Paragraph(text, _):
             return inline(text)
         case Bullets(items, ordered):

@@ -71,6 +71,9 @@ def execute(run: Path) -> dict[str, Any]:
     for cell in executed["cells"]:
         if cell["cell_type"] == "code" and cell["source"] and not cell.get("execution_count"):
             raise RenderError("assessment.ipynb was not run to its end")
+    for name in ("input_path", "output_path"):  # of this machine, and of no use elsewhere
+        executed["metadata"].get("papermill", {}).pop(name, None)
+    nbformat.write(executed, output)  # type: ignore[no-untyped-call]
     notebook: dict[str, Any] = executed
     return notebook
 

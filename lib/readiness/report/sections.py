@@ -24,9 +24,10 @@ from .blocks import (
     Table,
     Text,
     number,
+    prose,
 )
 from .finding_blocks import account, weight_of
-from .text import line
+from .text import line, sentence
 
 TITLES = {
     "deployment": "Deployment",
@@ -138,7 +139,7 @@ def _works(findings: Sequence[Finding]) -> Block:
 def _missing(findings: Sequence[Finding], policy: Policy, stage: Stage) -> Block:
     open_ = [f for f in findings if stands_in_the_way(f, policy, stage)]
     items: list[Text] = [
-        [Strong(f"{_stop(f.title)}"), f" {_stop(_said(f, policy, stage))}", *_waived(f)]
+        [Strong(sentence(f.title)), f" {sentence(_said(f, policy, stage))}", *_waived(f)]
         for f in gravest_first(open_, policy)
         if not unmeasurable(f)
     ]
@@ -169,7 +170,7 @@ def _required(findings: Sequence[Finding], policy: Policy, stage: Stage) -> Bloc
     if not open_ and any(f.status is Status.PASS for f in findings):
         return Paragraph(f"Nothing: the area is GREEN for {stage}.")
     items: list[Text] = [
-        [_step(f, policy, stage), " ", Code(f.check)]
+        [*_step(f, policy, stage), " ", Code(f.check)]
         for f in gravest_first(open_, policy)
         if not unmeasurable(f)
     ]
@@ -179,14 +180,14 @@ def _required(findings: Sequence[Finding], policy: Policy, stage: Stage) -> Bloc
     return Bullets(items, ordered=True) if items else Paragraph("At least one check that passes.")
 
 
-def _step(finding: Finding, policy: Policy, stage: Stage) -> str:
+def _step(finding: Finding, policy: Policy, stage: Stage) -> list[Piece]:
     if finding.status is Status.FAIL:
-        return line(finding.remedy, 500) or f"Settle: {line(finding.observed)}"
+        return prose(sentence(finding.remedy, 600)) or [f"Settle: {sentence(finding.observed)}"]
     if finding.status is Status.PASS:
         required = policy.check(finding.check).required[stage]
-        return f"Show it as {required}: {_stop(finding.title)}"
+        return [f"Show it as {required}: {sentence(finding.title)}"]
     verb = "Repair the check" if finding.status is Status.ERROR else "Measure"
-    return f"{verb}: {_stop(finding.title)} Now: {_stop(line(finding.observed))}"
+    return [f"{verb}: {sentence(finding.title)} Now: {sentence(finding.observed)}"]
 
 
 def _minor(findings: Sequence[Finding], policy: Policy, stage: Stage) -> list[Block]:
@@ -199,7 +200,8 @@ def _minor(findings: Sequence[Finding], policy: Policy, stage: Stage) -> list[Bl
         and f.status in (Status.FAIL, Status.NOT_MEASURED, Status.ERROR)
     ]
     items: list[Text] = [
-        [f"{_stop(f.title)} {_stop(_said(f, policy, stage))}"] for f in gravest_first(gaps, policy)
+        [f"{sentence(f.title)} {sentence(_said(f, policy, stage))}"]
+        for f in gravest_first(gaps, policy)
     ]
     blind = [f for f in findings if unmeasurable(f) and not stands_in_the_way(f, policy, stage)]
     if blind:
@@ -241,9 +243,3 @@ def _ids(findings: Sequence[Finding]) -> list[Piece]:
         said += [", "] if said else []
         said.append(Code(finding.check))
     return said
-
-
-def _stop(text: str) -> str:
-    """A sentence with its full stop."""
-    text = line(text)
-    return text if text.endswith((".", "!", "?", ")")) else f"{text}."

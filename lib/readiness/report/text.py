@@ -24,7 +24,7 @@ _UNSEEN = re.compile(
     "]"
 )
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~#&@])")
-_AT_START = re.compile(r"^(\s*)(\d*)([-+=.)])", re.M)
+_AT_START = re.compile(r"^(\s*)(?:(\d{1,9})([.)])(?=\s|$)|([-+=])(?!\d))", re.M)
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp)(:)|\b(www)(\.)")
 
 
@@ -55,6 +55,13 @@ def value(given: Any, most: int = LONGEST_CELL) -> str:
     return line(given, most) or "—"
 
 
+def sentence(text: object, most: int = LONGEST_CELL) -> str:
+    """``text`` on one line, begun with a capital and ended with a stop."""
+    said = line(text, most)
+    said = said[:1].upper() + said[1:]
+    return said if not said or said.endswith((".", "!", "?", ")")) else f"{said}."
+
+
 def as_html(text: str) -> str:
     """``text`` cleaned and escaped for HTML, for content and attributes alike."""
     return escape(clean(text))
@@ -63,7 +70,7 @@ def as_html(text: str) -> str:
 def as_markdown(text: str) -> str:
     """``text`` cleaned and escaped for GitHub's Markdown: no markup, link or mention forms."""
     escaped = _MARKUP.sub(r"\\\1", clean(text))
-    escaped = _AT_START.sub(r"\1\2\\\3", escaped)
+    escaped = _AT_START.sub(lambda m: f"{m[1]}{m[2] or ''}\\{m[3] or m[4]}", escaped)
     return _ADDRESS.sub(lambda m: f"{m[1] or m[3]}\\{m[2] or m[4]}", escaped)
 
 

@@ -225,6 +225,8 @@ def agreement_figure(evidence: Evidence) -> Any:
     """A figure: rows of each table in the source and in the restored copy."""
     import plotly.graph_objects as go
 
+    if not evidence.records:
+        return None
     figure = go.Figure()
     ordered = sorted(evidence.records, key=lambda record: record["rows_before"])[-30:]
     for column, name in (("rows_before", "source"), ("rows_restored", "restored")):

@@ -46,7 +46,7 @@ def texts_for(format: Encryption) -> dict[str, str]:
 
 
 def _prefixes(format: Encryption) -> list[str]:
-    return [p for p in (format.prefix, *format.legacy_prefixes) if p]
+    return [p for p in (format.prefix, *format.legacy_prefixes, *format.clear_prefixes) if p]
 
 
 def spoilt(value: str, envelopes: Envelopes) -> list[tuple[str, str]]:
@@ -76,7 +76,7 @@ def spoilt(value: str, envelopes: Envelopes) -> list[tuple[str, str]]:
         ("no envelope at all", SENTENCE),
     ]
     body = value.removeprefix(form.prefix)
-    wrong = [form.prefix.swapcase(), *form.legacy_prefixes]
+    wrong = [form.prefix.swapcase(), *form.legacy_prefixes, *form.clear_prefixes]
     wrong += [form.prefix[:n] + "x" + form.prefix[n + 1 :] for n in range(len(form.prefix))]
     cases += [(f"prefix {prefix}", prefix + body) for prefix in wrong if prefix != form.prefix]
     return cases

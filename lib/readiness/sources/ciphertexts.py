@@ -157,20 +157,26 @@ def reuse(evidence: Evidence) -> pd.DataFrame:
 
 
 def composition(evidence: Evidence) -> go.Figure:
-    """Bars, one a column: its values by kind."""
+    """Bars, one a column: its values by kind; what is neither sealed nor absent stands out."""
     import plotly.graph_objects as go
 
+    from ..report.look import ACCENT, TONES
+
+    tones = {"sealed": ACCENT, "legacy": TONES["caution"]}
+    tones |= {"null": TONES["unknown"], "empty": TONES["unknown"]}
     shown = [r for r in evidence.records if "problem" not in r or r.get("rows")]
     names = [record["column"] for record in shown]
     figure = go.Figure()
     for kind in ("sealed", *(k for k in KINDS if k != "sealed"), "empty", "null"):
         counts = [record.get(kind, 0) for record in shown]
         if any(counts):
-            figure.add_bar(y=names, x=counts, name=kind, orientation="h")
+            colour = tones.get(kind, TONES["bad"])
+            figure.add_bar(y=names, x=counts, name=kind, orientation="h", marker_color=colour)
     figure.update_layout(
         barmode="stack",
         xaxis_title="values",
         yaxis={"title": "column", "autorange": "reversed"},
         title="What the sensitive columns hold",
+        height=160 + 24 * len(names),
     )
     return figure

@@ -117,6 +117,7 @@ def _service(
         "service": name,
         "image": image or None,
         "built": bool(built),
+        "container": "provider" not in service,  # else something that Compose only calls
         "base": stage.base or None,
         "idle": idles(runs),
         "bare": not runs and any(name_of(i) in BARE for i in images),
@@ -267,7 +268,13 @@ def dependency_figure(stack: Evidence) -> Any:
     """Who waits for whom, and for what: one point for each dependency; None without any."""
     import plotly.graph_objects as go
 
-    symbols = dict(zip(CONDITIONS, ("circle", "square", "triangle-up-open"), strict=True))
+    from ..report.look import TONES
+
+    looks = {
+        "service_healthy": ("circle", TONES["good"]),
+        "service_completed_successfully": ("triangle-up", TONES["unknown"]),
+        "service_started": ("square", TONES["bad"]),
+    }
     figure = go.Figure()
     for condition, name in CONDITIONS.items():
         pairs = [
@@ -277,7 +284,8 @@ def dependency_figure(stack: Evidence) -> Any:
             if needed["condition"] == condition
         ]
         if pairs:
-            marker = {"symbol": symbols[condition], "size": 13}
+            symbol, colour = looks[condition]
+            marker = {"symbol": symbol, "color": colour, "size": 13}
             xs, ys = zip(*pairs, strict=True)
             figure.add_trace(go.Scatter(x=xs, y=ys, mode="markers", name=name, marker=marker))
     if not figure.data:

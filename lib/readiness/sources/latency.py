@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
-import secrets
 import time
 from collections import Counter
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import httpx
@@ -17,7 +16,8 @@ from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..parameters import Http, LatencySampling, LatencyTarget, Target, need, validated
 from ..statistics import Interval, quantile_interval, samples_for_bound
-from .http import Client, Exchange, client
+from .http import Client, client
+from .latency_requests import failure, made_unique, removed
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 # Looking at the samples again and again finds what one looks for: the number of looks is fixed
@@ -25,8 +25,7 @@ QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 LOOKS = 4
 FIRST_LOOK = 20  # samples; enough to know that an endpoint is slow
 MOST_FAILURES_IN_A_ROW = 10
-FLOOR_SAMPLES = 150
-TIMED_OUT = re.compile(r" within [\d.]+ s$")  # as the client says it
+CLIENT_SAMPLES = 20  # before each endpoint and after it
 
 Standing = Literal["met", "missed", "open"]
 
@@ -42,14 +41,15 @@ def baseline(target: Target) -> Collected:
     """
     http = need(target.http, "target.http")
     endpoints = need(http.latency, "target.http.latency")
-    with client(target) as http_client:
-        records = [_sample(http_client, http, endpoint) for endpoint in endpoints]
+    with client(target) as http_client, _nothing_to_do() as trivial:
+        records = [_sample(http_client, trivial, http, endpoint) for endpoint in endpoints]
         sent = Counter(str(entry["status"]) for entry in http_client.ledger)
         errors = [entry["error"] for entry in http_client.ledger if "error" in entry]
     if set(sent) == {"None"}:
         raise NotMeasured(Reason.UNREACHABLE, f"no request was answered: {errors[-1]}")
     facts = {
-        "client_floor_ms": client_floor(),
+        "client_ms": own_time(records),
+        "quiet_within": http.latency_sampling.quiet_within,
         "timeout_ms": http.timeout_s * 1000,
         "requests_per_minute": http.requests_per_minute,
         "requests_sent": dict(sent),
@@ -57,7 +57,19 @@ def baseline(target: Target) -> Collected:
     return Collected(records, facts, {"httpx": httpx.__version__})
 
 
-def _sample(http_client: Client, http: Http, endpoint: LatencyTarget) -> dict[str, Any]:
+@contextmanager
+def _nothing_to_do() -> Iterator[Client]:
+    """A client of a loopback service whose answers take no work, for timing the client itself."""
+    with loopback.serve(lambda request: loopback.Response(body=b"ok")) as url:
+        raw = {"name": "nothing", "http": {"base_url": url, "requests_per_minute": 10_000_000}}
+        with client(validated(Target, raw, "nothing to do")) as trivial:
+            trivial.send("GET", "/")
+            yield trivial
+
+
+def _sample(
+    http_client: Client, trivial: Client, http: Http, endpoint: LatencyTarget
+) -> dict[str, Any]:
     plan = http.latency_sampling
     given = {"p50": endpoint.p50_ms, "p95": endpoint.p95_ms, "p99": endpoint.p99_ms}
     looks = planned_looks(max(q for name, q in QUANTILES.items() if given[name]), plan)
@@ -72,6 +84,8 @@ def _sample(http_client: Client, http: Http, endpoint: LatencyTarget) -> dict[st
         "errors": {},
         "answers": {},
         "stub": any(stub.operation == endpoint.operation for stub in http.stubs),
+        "not_removed": 0,
+        "client_ms": [trivial.send("GET", "/").elapsed_ms for _ in range(CLIENT_SAMPLES)],
         "stopped": "",
     }
     started = time.monotonic()
@@ -80,6 +94,7 @@ def _sample(http_client: Client, http: Http, endpoint: LatencyTarget) -> dict[st
     except NotMeasured as gap:
         record["stopped"] = str(gap)
     record["seconds"] = round(time.monotonic() - started, 3)
+    record["client_ms"] += [trivial.send("GET", "/").elapsed_ms for _ in range(CLIENT_SAMPLES)]
     return record
 
 
@@ -98,7 +113,7 @@ def _ask(
     record["errors"], record["answers"] = errors, answers
     for n in itertools.count():
         sent = len(http_client.ledger)
-        exchange = http_client.request(_made_unique(endpoint))
+        exchange = http_client.request(made_unique(endpoint))
         waited = len(http_client.ledger) - sent > 1  # it logged in, or a rate limiter held it up
         answers[str(exchange.status)] += 1
         wrong = failure(exchange, endpoint)
@@ -107,7 +122,7 @@ def _ask(
             counted = n >= plan.warm_up and not (waited and not wrong)
             (samples if counted else record["warm_up_ms"]).append(exchange.elapsed_ms)
         if endpoint.remove and not wrong:
-            _remove(http_client, endpoint, exchange)
+            record["not_removed"] += not removed(http_client, endpoint, exchange)
         in_a_row = in_a_row + 1 if wrong else 0
         if in_a_row == MOST_FAILURES_IN_A_ROW:
             return f"{in_a_row} answers in a row were not the one wanted"
@@ -121,18 +136,6 @@ def _ask(
         if time.monotonic() - started > plan.max_seconds:
             return f"max_seconds ({plan.max_seconds:g})"
     raise AssertionError("the count has no end")
-
-
-def failure(exchange: Exchange, endpoint: LatencyTarget) -> str | None:
-    """Why an exchange is no answer to the question, or None when it is one."""
-    if exchange.error:
-        return "timeout" if TIMED_OUT.search(exchange.error) else "connection"
-    if exchange.status == endpoint.status:
-        found = endpoint.contains is None or endpoint.contains in exchange.text
-        return None if found else "other content"
-    if exchange.status == 429:
-        return "rate limit"
-    return "server error" if (exchange.status or 0) >= 500 else "other status"
 
 
 def planned_looks(q: float, plan: LatencySampling) -> list[int]:
@@ -182,42 +185,11 @@ def percentiles(record: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-@cache
-def client_floor() -> dict[str, float]:
-    """What the audit's own client takes, in ms: an answer that needs no work, on loopback.
-
-    Served by a thread of this process, so it is rather too much than too little.
-    """
-    with loopback.serve(lambda request: loopback.Response(body=b"ok")) as url:
-        raw = {"name": "floor", "http": {"base_url": url, "requests_per_minute": 10_000_000}}
-        with client(validated(Target, raw, "client_floor")) as trivial:
-            took = [trivial.send("GET", "/").elapsed_ms for _ in range(FLOOR_SAMPLES)]
-    return {name: quantile_interval(took, q).estimate for name, q in QUANTILES.items()}
-
-
-def _made_unique(endpoint: LatencyTarget) -> LatencyTarget:
-    unique = secrets.token_hex(8)
-    fill: dict[str, Any] = {"json_body": _filled(endpoint.json_body, unique)}
-    if endpoint.form:
-        fill["form"] = _filled(endpoint.form, unique)
-    return endpoint.model_copy(update=fill)
-
-
-def _filled(value: Any, unique: str) -> Any:
-    if isinstance(value, str):
-        return value.replace("{unique}", unique)
-    if isinstance(value, dict):
-        return {key: _filled(item, unique) for key, item in value.items()}
-    return [_filled(item, unique) for item in value] if isinstance(value, list) else value
-
-
-def _remove(http_client: Client, endpoint: LatencyTarget, exchange: Exchange) -> None:
-    body = exchange.json()
-    if endpoint.remove and isinstance(body, dict) and endpoint.id_field in body:
-        operation = endpoint.remove.replace("{id}", str(body[endpoint.id_field]))
-        http_client.request(
-            endpoint.model_copy(update={"operation": operation, "json_body": None, "form": None})
-        )
+def own_time(records: list[dict[str, Any]]) -> dict[str, float]:
+    """What the audit's own client takes, in ms, by quickest, median and 95th percentile."""
+    took = [ms for record in records for ms in record["client_ms"]]
+    named = {name: quantile_interval(took, QUANTILES[name]).estimate for name in ("p50", "p95")}
+    return {"quickest": min(took), **named} if took else {}
 
 
 def summary(evidence: Evidence) -> Any:
@@ -235,14 +207,12 @@ def sampling(evidence: Evidence) -> Any:
     """A data frame: what was asked of each endpoint, what came back, and why it ended."""
     import pandas as pd
 
-    columns = ["endpoint", "tier", "samples", "no answers", "ended by", "seconds"]
+    columns = ["endpoint", "tier", "samples", "no answers", "not removed", "ended by", "seconds"]
     rows = []
     for record in evidence.records:
-        errors = ", ".join(f"{kind}: {count}" for kind, count in record["errors"].items())
-        taken, why = len(record["samples_ms"]), record["stopped"]
-        rows.append(
-            [record["endpoint"], record["tier"], taken, errors or "—", why, record["seconds"]]
-        )
+        errors = ", ".join(f"{kind}: {count}" for kind, count in record["errors"].items()) or "—"
+        told = [record[key] for key in ("not_removed", "stopped", "seconds")]
+        rows.append([record["endpoint"], record["tier"], len(record["samples_ms"]), errors, *told])
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -250,6 +220,8 @@ def distribution_figure(evidence: Evidence) -> Any:
     """A figure: each percentile with its bounds beside its target, and the samples under them."""
     import plotly.graph_objects as go
 
+    if not evidence.records:
+        return None
     rows = [row for record in evidence.records for row in percentiles(record)]
     known = [row for row in rows if row["samples"]]
     figure = go.Figure()
@@ -262,7 +234,7 @@ def distribution_figure(evidence: Evidence) -> Any:
             y=[f"{row['endpoint']} · {name}" for row in mine],
             error_x={"type": "data", "symmetric": False, "array": above, "arrayminus": below},
             mode="markers",
-            marker={"size": 7},
+            marker={"size": 7, "symbol": [_symbol(row) for row in mine]},
             name=name,
         )
     figure.add_scatter(
@@ -287,7 +259,7 @@ def distribution_figure(evidence: Evidence) -> Any:
         for record in evidence.records
         for what in (*record["targets"], "samples")
     ]
-    figure.update_xaxes(type="log", title="time to answer, ms")
+    figure.update_xaxes(type="log", dtick="D2", title="time to answer, ms")
     figure.update_yaxes(
         title="endpoint and percentile",
         categoryorder="array",
@@ -296,6 +268,11 @@ def distribution_figure(evidence: Evidence) -> Any:
     )
     figure.update_layout(height=140 + 20 * len(order))
     return figure
+
+
+def _symbol(row: dict[str, Any]) -> str:
+    """A percentile without an upper bound may lie anywhere to the right."""
+    return "triangle-right" if row["high"] is None else "circle"
 
 
 def _thinned(samples: list[float]) -> list[float]:

@@ -186,6 +186,8 @@ def movement_figure(evidence: Evidence) -> Any:
     """A figure: what the wanted counters gained since the first scrape, scrape by scrape."""
     import plotly.graph_objects as go
 
+    if not evidence.facts:
+        return None
     figure = go.Figure()
     for row in evidence.facts.get("wanted", []):
         sums = [value for value in row["sums"] if value is not None]

@@ -122,7 +122,7 @@ class _Caller:
             return row | {"not_called": "it would end the session"}
         try:
             self._ask(row, operation, stub)
-        except NotMeasured as gap:
+        except (NotMeasured, ValueError) as gap:  # ValueError: not a path of the target
             row["not_called"] = str(gap)
         return row
 

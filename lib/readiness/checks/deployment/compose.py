@@ -173,7 +173,9 @@ def health(stack: Evidence, criteria: Health) -> Judgement:
     judged_services = [
         r
         for r in stack.records
-        if not r["declared_stub"] and (not r["profiles"] or r["service"] in stack.facts["expected"])
+        if r["container"]
+        and not r["declared_stub"]
+        and (not r["profiles"] or r["service"] in stack.facts["expected"])
     ]
     finishing = {r["service"] for r in stack.records if r["finishes"]}
     offenders: list[dict[str, Any]] = []
