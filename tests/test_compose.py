@@ -6,15 +6,15 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from readiness.composefile.dockerfile import final_stage
-from readiness.composefile.ports import parse_port
-from readiness.composefile.reading import read_project
-from readiness.composefile.recognise import store_of
-from readiness.composefile.rules import refuse_what_compose_would
-from readiness.composefile.variables import interpolate
 from readiness.finding import Status
 from readiness.parameters import ROOT, Target, validated
 from readiness.sources.compose import stack
+from readiness.sources.composefile.dockerfile import final_stage
+from readiness.sources.composefile.ports import parse_port
+from readiness.sources.composefile.reading import read_project
+from readiness.sources.composefile.recognise import store_of
+from readiness.sources.composefile.rules import refuse_what_compose_would
+from readiness.sources.composefile.variables import interpolate
 
 
 def project(folder, *files, variables=None):

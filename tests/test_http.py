@@ -12,10 +12,10 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from readiness.client import client, covers, excluded
 from readiness.finding import NotMeasured, Reason
 from readiness.loopback import Request, Response, serve
 from readiness.parameters import Target, validated
+from readiness.sources.client import client, covers, excluded
 
 
 def target_at(url: str, permit: tuple[str, ...] = ("passive",), **http: Any) -> Target:

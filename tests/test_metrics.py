@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from readiness import loopback
 from readiness.checks.operations.metrics import Metrics, metrics_exposition
-from readiness.client import Exchange
 from readiness.evidence import Evidence
 from readiness.finding import Status
 from readiness.parameters import Target, validated
 from readiness.sources import metrics, prometheus, scrape
+from readiness.sources.client import Exchange
 
 TEXT = ("content-type", "text/plain; version=0.0.4")
 OPENMETRICS = ("content-type", "application/openmetrics-text; version=1.0.0")

@@ -31,7 +31,14 @@ def test_nothing_that_ran_is_in_git(name):
     for cell in cells(name, "code"):
         assert cell["outputs"] == []
         assert cell["execution_count"] is None
-    command = [sys.executable, "-m", "nbstripout", "--verify", f"notebooks/{name}.ipynb"]
+    command = [
+        sys.executable,
+        "-m",
+        "nbstripout",
+        "--verify",
+        "--keep-id",
+        f"notebooks/{name}.ipynb",
+    ]
     assert subprocess.run(command, cwd=ROOT, timeout=60).returncode == 0
 
 

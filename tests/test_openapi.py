@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from readiness.client import client
 from readiness.finding import NotMeasured
 from readiness.loopback import Request, Response, serve
 from readiness.parameters import Target, validated
+from readiness.sources.client import client
 from readiness.sources.examples import example_of, invented_like
 from readiness.sources.openapi import Api, Operation, body_of, path_of, read_api
 

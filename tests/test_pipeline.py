@@ -5,10 +5,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from readiness.parameters import Target, validated
-from readiness.pipelines import Repository
-from readiness.pipelines.runners import runs_in
-from readiness.shell import cannot_fail, commands, idles
 from readiness.sources.pipeline import jobs
+from readiness.sources.pipelines import Repository
+from readiness.sources.pipelines.runners import runs_in
+from readiness.sources.shell import cannot_fail, commands, idles
 
 FILES = {
     "Makefile": "PYTHON ?= .venv/bin/python\ntest: unit\nunit: setup\n\t@$(PYTHON) -m pytest -q\n"

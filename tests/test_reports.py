@@ -14,7 +14,7 @@ from readiness.check import catalogue
 from readiness.finding import Reason, Severity, Status, Strength
 from readiness.parameters import Target, validated
 from readiness.sources import reports
-from readiness.testreports import Unreadable, is_commit_name, junit, playwright
+from readiness.sources.testreports import Unreadable, is_commit_name, junit, playwright
 
 COMMIT = "5f0c2d1a9b8e7f6d5c4b3a29180706f5e4d3c2b1"
 SUITE = """

@@ -13,16 +13,16 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from readiness import drift, postgresql, scratch
+from readiness import postgresql, scratch
 from readiness.check import Criteria
 from readiness.checks.data_integrity import schema
 from readiness.checks.deployment import init_sql as init_sql_checks
-from readiness.drift.expressions import plain, same_default
-from readiness.drift.types import compare_types
 from readiness.evidence import Evidence
 from readiness.finding import Reason, Severity, Status
 from readiness.parameters import ROOT, Target, validated
-from readiness.sources import catalogue, init_sql
+from readiness.sources import catalogue, drift, init_sql
+from readiness.sources.drift.expressions import plain, same_default
+from readiness.sources.drift.types import compare_types
 from readiness.sources.sql_script import split
 
 BASE = """

@@ -155,6 +155,21 @@ def _start() -> None:
             "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(32),
         }
     )
+    _write(RECORD, json.dumps(_with_expired_token(_record() or {}), indent=1))
+
+
+def _with_expired_token(record: dict) -> dict:
+    """The record with a token that was valid for a second: an audit tries whether it still is."""
+    admin = f"token {record['environment']['JUPYTERHUB_API_TOKEN']}"
+    connection = http.client.HTTPConnection("127.0.0.1", record["ports"]["public"], timeout=10)
+    body = json.dumps({"expires_in": 1, "note": "to expire"})
+    connection.request("POST", "/hub/api/users/admin/tokens", body, {"Authorization": admin})
+    answer = connection.getresponse()
+    if answer.status != 201:
+        raise StackError(f"no token could be made: the hub answered {answer.status}")
+    record["environment"]["JUPYTERHUB_EXPIRED_TOKEN"] = json.load(answer)["token"]
+    connection.close()
+    return record
 
 
 def _start_database(folder: Path, port: int, password: dict[str, str]) -> None:

@@ -114,6 +114,7 @@ def check(
     """
 
     def decorate(judge: Judge) -> Check:
+        sections = _sections(identifier, judge.__doc__ or "")
         module = Path(inspect.getfile(judge))
         folder = module.parent / "specimens" / module.stem
         specimens = tuple(s for s in specimens_in(folder) if s.expected(identifier))
@@ -132,7 +133,7 @@ def check(
             tuple(references),
             criteria,
             specimens,
-            _sections(identifier, judge.__doc__ or ""),
+            sections,
         )
         if identifier in REGISTRY and REGISTRY[identifier].judge.__module__ != judge.__module__:
             raise TypeError(f"{identifier} is registered twice")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import tempfile
 import threading
 import time
@@ -61,32 +62,49 @@ def run_one(task: dict[str, Any]) -> dict[str, Any]:
 def _execute(task: dict[str, Any], output: Path) -> str | None:
     """Execute through papermill; returns what went wrong, in one line."""
     import nbformat
-    import papermill
-    from jupyter_client.manager import AsyncKernelManager
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    class PrivateKernel(AsyncKernelManager):
-        """A kernel on Unix sockets: others on the machine cannot listen, and ports never race."""
-
-        transport = "ipc"
-
+    notebook = nbformat.reads(task["notebook"], as_version=4)  # type: ignore[no-untyped-call]
     try:
-        papermill.execute_notebook(
-            nbformat.reads(task["notebook"], as_version=4),  # type: ignore[no-untyped-call]
-            str(output),
-            parameters=task["parameters"],
-            kernel_name="python3",
-            progress_bar=False,
-            execution_timeout=task["deadline_s"],
-            request_save_on_cell_execute=True,
-            kernel_manager_class=PrivateKernel,
-        )
+        execute(notebook, output, task["parameters"], task["deadline_s"])
     except PapermillExecutionError as broke:
         return f"cell {broke.exec_count} broke: {broke.ename}: {broke.evalue}"
     except (DeadKernelError, CellTimeoutError) as broke:
         return f"the kernel was lost: {str(broke).splitlines()[0] or type(broke).__name__}"
     return None
+
+
+def execute(
+    notebook: Any, output: Path, parameters: dict[str, Any], cell_timeout_s: float, **options: Any
+) -> None:
+    """Execute a notebook (a path or a node) with papermill, in a kernel that is ours alone."""
+    import papermill
+    from jupyter_client.manager import AsyncKernelManager
+
+    class PrivateKernel(AsyncKernelManager):
+        """A kernel on Unix sockets: others on the machine cannot listen, and ports never race."""
+
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**{**given, "transport": "ipc"})
+
+        async def _async_pre_start_kernel(self, **given: Any) -> Any:
+            # What a kernel prints outside its cells is about its own start and end.
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            return await super()._async_pre_start_kernel(**{**given, **quiet})
+
+        pre_start_kernel = _async_pre_start_kernel
+
+    papermill.execute_notebook(
+        notebook,
+        str(output),
+        parameters=parameters,
+        kernel_name="python3",
+        progress_bar=False,
+        execution_timeout=cell_timeout_s,
+        kernel_manager_class=PrivateKernel,
+        **options,
+    )
 
 
 @contextmanager

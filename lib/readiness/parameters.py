@@ -214,7 +214,7 @@ class LatencySampling(_Section):
     max_seconds: float = Field(default=60, gt=0)
     # The audit's own client, asking for nothing, is timed too. Where its slowest twentieth takes
     # more than so many times its quickest, the machine is busy and misses are believed less.
-    quiet_within: float = Field(default=4, ge=1)
+    quiet_within: float = Field(default=5, ge=1)
 
 
 class Role(_Section):
@@ -301,7 +301,7 @@ class Http(_Section):
     max_body_bytes: int = Field(default=2_000_000, gt=0)
     max_wait_s: float = Field(default=300, ge=0)  # in all, for a rate limiter, by each source
     ca_file: Deferred | None = None
-    openapi: str | None = None  # a path of the service, or a file in the repository
+    openapi: str | None = None  # /path of the service, or a file of the repository (else of ours)
     operations: list[Operation] = []  # for a service without an OpenAPI document
     public: list[Operation] = []
     never_call: list[Operation] = []
@@ -353,6 +353,11 @@ class Repository(_Section):
     compose: Compose | None = None
     init_sql: str | None = None
     init_roles: list[str] = []  # roles that the platform makes before init.sql is loaded
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies; a relative path counts from this project's folder."""
+        return ROOT / self.path.value()
 
 
 class CipherCode(_Section):
@@ -408,7 +413,7 @@ class Backup(_Section):
     folder: Deferred | None = None  # where the commands are run; the repository if there is one
     timeout_s: float = Field(default=300, gt=0)
     ignore_tables: list[str] = []  # whose rows are left out on purpose, with * and ?
-    stored: list[Deferred] = []  # files with * and ?: the backups kept, of which the newest is dated
+    stored: list[Deferred] = []  # files with * and ?: the backups kept; the newest one is dated
 
 
 class ExpectedFailure(_Section):

@@ -46,7 +46,7 @@ from .sections import (
     stands_in_the_way,
     unmeasurable,
 )
-from .text import line
+from .text import line, sentence
 
 FIRST_STEPS = 5
 FEW = 3  # checks that are named in a sentence; the table of open points names all
@@ -87,7 +87,7 @@ class Assessment:
         target = " ".join(part for part in (r.target.name, r.target.version) if part)
         about: list[Piece] = [f"Environment {r.environment}, run ", Code(r.run)]
         about += [f", finished {r.finished:%Y-%m-%d %H:%M} UTC. "]
-        about += ["Commit ", Code(line(r.target.commit)), ". "] if r.target.commit else []
+        about += ["Commit ", Code(line(r.target.commit)[:12]), ". "] if r.target.commit else []
         about += [f"Audited by readiness {r.tool.version}, commit ", Code(r.tool.commit), "."]
         boxes = [self._verdict_box(stage) for stage in STAGES]
         return Document(
@@ -132,19 +132,7 @@ class Assessment:
 
     def summary(self) -> Document:
         """The six areas: colour, what the unknowns could make of it, confidence, counts."""
-        rows: list[list[Text]] = [
-            [
-                Link(TITLES[r.area], f"#{r.area}"),
-                Mark.of(r.colour),
-                number(100 * r.confidence),
-                settled(r),
-                r.passed,
-                r.failed,
-                r.not_measured,
-                r.not_applicable,
-            ]
-            for r in self.record.areas
-        ]
+        rows = [self._summary_row(area) for area in AREAS if self._concerns(area)]
         columns: list[Head] = [
             "Area",
             "Status",
@@ -158,9 +146,45 @@ class Assessment:
         caption = f"The six areas, by what {self.stage} requires"
         return Document([Table(columns, rows, caption, row_header=0, kind="summary")])
 
+    def _summary_row(self, area: str) -> list[Text]:
+        name = Link(TITLES[area], f"#{area}")
+        r = self.areas.get(area)
+        if r is None:
+            left_out = len(self.policy.expected(area))
+            return [
+                name,
+                Mark("unknown", "NOT RUN"),
+                "0",
+                "not part of this run",
+                0,
+                0,
+                left_out,
+                0,
+            ]
+        return [
+            name,
+            Mark.of(r.colour),
+            number(100 * r.confidence),
+            settled(r),
+            r.passed,
+            r.failed,
+            r.not_measured,
+            r.not_applicable,
+        ]
+
+    def _concerns(self, area: str) -> bool:
+        return area in self.areas or bool(self.policy.expected(area))
+
     def answers(self) -> Figure:
         """How much of what policy asks was answered, as a figure."""
-        return figures.answers(self.record.areas)
+        rows = {
+            area: (r.passed, r.failed, r.not_measured, r.not_applicable)
+            if (r := self.areas.get(area))
+            else (0, 0, len(self.policy.expected(area)), 0)
+            for area in AREAS
+            if self._concerns(area)
+        }
+        return figures.answers(rows)
 
     def verdict(self) -> Document:
         """The verdict for each stage in words, and what to settle first."""
@@ -184,7 +208,11 @@ class Assessment:
         broke = sum(f.status is Status.ERROR for f in found)
         blind = sum(f.reason is Reason.NO_CHECK for f in found)
         answered = sum(f.status.known for f in found)
-        said = [f"{answered} of {len(found)} expected checks were answered."]
+        answered_for = {f.check for f in found}
+        left_out = [c for c in self.policy.checks if c not in answered_for]
+        expected = len(found) + len(left_out)
+        said = [f"{answered} of {expected} expected checks were answered."]
+        said += [f"{len(left_out)} were not part of this run."] if left_out else []
         said += [f"{blind} cannot be measured by this version yet."] if blind else []
         said += [f"{broke} broke."] if broke else []
         said += [f"{carried} failed in an earlier run and were not measured since."] * bool(carried)
@@ -262,7 +290,7 @@ class Assessment:
 
     def _open_points(self) -> Table:
         rows: list[list[Text]] = [
-            [result.criterion, stage.capitalize(), why.capitalize(), _codes(checks)]
+            [result.criterion, stage.capitalize(), sentence(why).rstrip("."), _codes(checks)]
             for result in self.decision.criteria
             for stage in STAGES
             for why, checks in _by_reason(result.conditions, stage)
@@ -329,7 +357,8 @@ def _to_do(why: str, checks: Sequence[str]) -> list[Piece]:
     if why == "failed":
         return ["repair ", *named]
     if why.startswith("not measured: "):
-        return ["measure ", *named, f" ({why.removeprefix('not measured: ')})"]
+        reason = why.removeprefix("not measured: ").replace("no check", "no check yet")
+        return ["measure ", *named, f" ({reason})"]
     if why.startswith("only "):
         seen, _, required = why.removeprefix("only ").removesuffix(" is required").partition(", ")
         return [f"show as {required} what was seen as {seen}: ", *named]

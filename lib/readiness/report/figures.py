@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..policy import AreaResult
 from .blocks import SHAPES, Column, Document, Head, Mark, Paragraph, Table, Text, Tone
 from .evidence_files import EvidenceFiles
 from .look import INK, SERIES, TONES, Figure
 from .sections import TITLES
 from .text import line, value
 
-ANSWERS: tuple[tuple[str, str, Tone], ...] = (
-    ("passed", "passed", "good"),
-    ("failed", "failed", "bad"),
-    ("not_measured", "unknown", "unknown"),
-    ("not_applicable", "not applicable", "none"),
+ANSWERS: tuple[tuple[str, Tone], ...] = (
+    ("passed", "good"),
+    ("failed", "bad"),
+    ("unknown", "unknown"),
+    ("not applicable", "none"),
 )
+NO_TONE = "#d5d8db"
 ROW_PX = 34
 LATENCY = "PERF-BASELINE"
 LATENCY_ROW_PX = 46
@@ -26,14 +26,14 @@ SYMBOLS = ("circle", "diamond", "square")
 ROOM = 3  # checks, from which a bar has room for its shape beside its number
 
 
-def answers(areas: Sequence[AreaResult]) -> Figure:
+def answers(areas: Mapping[str, tuple[int, int, int, int]]) -> Figure:
     """Of what policy expects in each area: how much passed, failed, stayed unknown."""
     import plotly.graph_objects as go
 
-    names = [TITLES[r.area] for r in areas]
+    names = [TITLES[area] for area in areas]
     figure = go.Figure()
-    for attribute, label, tone in ANSWERS:
-        counts = [getattr(r, attribute) for r in areas]
+    for n, (label, tone) in enumerate(ANSWERS):
+        counts = [row[n] for row in areas.values()]
         if not any(counts):
             continue
         figure.add_bar(
@@ -41,31 +41,27 @@ def answers(areas: Sequence[AreaResult]) -> Figure:
             x=counts,
             name=f"{SHAPES[tone]} {label}",
             orientation="h",
-            text=[f"{SHAPES[tone]} {n}" if n >= ROOM else str(n or "") for n in counts],
+            text=[f"{SHAPES[tone]} {k}" if k >= ROOM else str(k or "") for k in counts],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
             constraintext="none",
-            marker={
-                "color": TONES.get(tone, "#d5d8db"),
-                "line": {"width": 1, "color": "rgba(0,0,0,0)"},
-            },
+            marker={"color": TONES.get(tone, NO_TONE)},
             hovertemplate="%{y}: %{x} " + label + "<extra></extra>",
         )
     figure.update_layout(
         barmode="stack",
-        height=110 + ROW_PX * len(names),
-        yaxis={"autorange": "reversed"},
+        height=150 + ROW_PX * len(names),
+        yaxis={"autorange": "reversed", "showgrid": False},
         xaxis={"title": {"text": "expected checks"}, "dtick": 5},
         legend={"traceorder": "normal"},
     )
     rows: list[list[Text]] = [
-        [name, *(getattr(r, attribute) for attribute, _, _ in ANSWERS)]
-        for name, r in zip(names, areas, strict=True)
+        [name, *counts] for name, counts in zip(names, areas.values(), strict=True)
     ]
-    columns: list[Head] = ["Area", *(Column(label.capitalize(), True) for _, label, _ in ANSWERS)]
-    known = sum(r.passed + r.failed for r in areas)
-    expected = sum(r.expected for r in areas)
+    columns: list[Head] = ["Area", *(Column(label.capitalize(), True) for label, _ in ANSWERS)]
+    known = sum(row[0] + row[1] for row in areas.values())
+    expected = sum(sum(row) for row in areas.values())
     alt = f"Bars per area: {known} of {expected} expected checks were answered with pass or fail."
     caption = "How much of what policy asks was answered"
     return Figure(figure, caption, alt, Table(columns, rows, row_header=0))

@@ -12,7 +12,7 @@ from .blocks import Block, Bullets, Code, Heading, Paragraph, Piece, Quiet, Stro
 from .evidence_files import EvidenceFiles
 from .finding_blocks import REASONS
 from .sections import gravest_first
-from .text import line
+from .text import line, sentence
 
 STUBS = "TEST-STUBS"
 MOST_IDS = 40
@@ -40,7 +40,7 @@ def _list(items: Sequence[Text], none: str) -> Block:
 def _grave(record: Record, policy: Policy) -> list[Text]:
     grave = [f for f in record.findings if policies.grave(f) and not f.waiver]
     return [
-        [Strong(f"{line(f.title)}."), f" {line(f.observed)} ", Code(f.check)]
+        [Strong(sentence(f.title)), f" {sentence(f.observed)} ", Code(f.check)]
         for f in gravest_first(grave, policy)
     ]
 
@@ -63,7 +63,7 @@ def _said(stubs: object) -> list[Text]:
     return [
         [
             Strong(f"{line(s['operation'])} is a stub."),
-            f" {line(s['reason'])}",
+            f" {sentence(s['reason'])}",
             *([f" It answers {line(s['status'])}."] if s["status"] else []),
         ]
         for s in stubs  # type: ignore[attr-defined]
@@ -110,11 +110,13 @@ def _unseen(record: Record) -> list[Text]:
     for reason in Reason:
         found = [f for f in record.findings if f.reason is reason]
         if found:
-            items.append([Strong(f"{len(found)} not measured, {REASONS[reason]}: "), *_ids(found)])
+            items.append(
+                [Strong(f"{len(found)} not measured, {REASONS[reason]}:"), " ", *_ids(found)]
+            )
     if broke := [f for f in record.findings if f.status is Status.ERROR]:
-        items.append([Strong(f"{len(broke)} broke: "), *_ids(broke)])
+        items.append([Strong(f"{len(broke)} broke:"), " ", *_ids(broke)])
     if away := [f for f in record.findings if f.status is Status.NOT_APPLICABLE]:
-        items.append([Strong(f"{len(away)} declared not applicable: "), *_ids(away)])
+        items.append([Strong(f"{len(away)} declared not applicable:"), " ", *_ids(away)])
     return items
 
 

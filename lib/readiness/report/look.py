@@ -44,7 +44,7 @@ def template() -> Any:
             "colorway": SERIES,
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "margin": {"l": 8, "r": 16, "t": 64, "b": 8},
+            "margin": {"l": 8, "r": 16, "t": 72, "b": 8},
             "height": 320,
             "hovermode": "closest",
             "hoverlabel": {"font": {"family": FONT, "size": 12}},

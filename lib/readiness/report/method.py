@@ -121,7 +121,7 @@ def provenance(record: Record, evidence: EvidenceFiles) -> list[Block]:
         for n in record.notebooks
     ]
     if notebooks:
-        seconds = [Column(name, True) for name in ("Wall time, s", "Of it start, s")]
+        seconds = [Column(name, True) for name in ("Wall time, s", "Kernel start, s")]
         columns: list[Head] = ["Notebook", *seconds, "Outcome"]
         blocks.append(Table(columns, notebooks, "Notebooks", 0))
     waived: list[list[Text]] = [

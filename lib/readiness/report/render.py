@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..execution import execute as execute_notebook
 from ..parameters import ROOT
 from .page import page_of
 from .sign_off import BEGIN, empty_sign_off, with_sign_off
@@ -44,36 +45,26 @@ def execute(run: Path) -> dict[str, Any]:
     holds no path of this machine, and can be run again from where it lies.
     """
     import nbformat
-    import papermill
     from papermill.exceptions import PapermillException
 
     folder = run / "notebooks"
     folder.mkdir(exist_ok=True)
     output = folder / NOTEBOOK.name
     try:
-        papermill.execute_notebook(
-            str(NOTEBOOK),
-            str(output),
-            parameters={"run": ".."},
-            kernel_name="python3",
-            cwd=str(folder),
-            progress_bar=False,
-            execution_timeout=DEADLINE_S,
-            request_save_on_cell_execute=False,
-        )
+        execute_notebook(str(NOTEBOOK), output, {"run": ".."}, DEADLINE_S, cwd=str(folder))
     except (PapermillException, RuntimeError, TimeoutError) as broke:
         last = str(broke).strip().splitlines()[-1:] or [type(broke).__name__]
         raise RenderError(f"assessment.ipynb broke: {last[0]}") from broke
     executed = nbformat.read(output, as_version=4)  # type: ignore[no-untyped-call]
-    executed["cells"] = [
-        c for c in executed["cells"] if NOTEBOOK_ONLY not in c["metadata"].get("tags", [])
-    ]
     for cell in executed["cells"]:
         if cell["cell_type"] == "code" and cell["source"] and not cell.get("execution_count"):
             raise RenderError("assessment.ipynb was not run to its end")
     for name in ("input_path", "output_path"):  # of this machine, and of no use elsewhere
         executed["metadata"].get("papermill", {}).pop(name, None)
     nbformat.write(executed, output)  # type: ignore[no-untyped-call]
+    executed["cells"] = [
+        c for c in executed["cells"] if NOTEBOOK_ONLY not in c["metadata"].get("tags", [])
+    ]
     notebook: dict[str, Any] = executed
     return notebook
 

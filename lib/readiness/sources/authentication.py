@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import jwt
 
-from ..client import Client, Exchange, client
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
 from ..parameters import Authentication, Role, Target, keep_secret, need
 from .answers import LOGIN
 from .attempts import opened
+from .client import Client, Exchange, client
 from .default_secrets import Default, of_repository, shipped
 from .forgery import (
     Attempt,

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ..client import SAFE_METHODS, Client, Exchange, client, covers, excluded
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
 from ..parameters import Target, need
 from .answers import reading
+from .client import SAFE_METHODS, Client, Exchange, client, covers, excluded
 from .openapi import Api, Operation, body_of, path_of, read_api, shape
 
 CSRF = re.compile(r"csrf|xsrf|cross-site request", re.I)

@@ -21,7 +21,7 @@ from ..finding import NotMeasured, Reason
 from ..parameters import Backup, Database, Deferred, Secret, Target, need
 from .backup_command import run_command
 from .backup_comparison import compared, joined, schema_differences
-from .backup_file import describe, find, newest
+from .backup_file import cut_copy, describe, find, newest
 from .contents import Table, counters, pin, tables
 from .database import SCHEME, Session, session
 from .init_sql import extension_missing
@@ -87,6 +87,7 @@ def rehearsal(target: Target) -> Collected:
                     records = compared(before, after, there, wanted)
                     facts |= schema_differences(before, there)
                     facts["counters"] = joined(counted, counters(after), counters(there))
+                facts["steps"].append(_restore_cut(target, backup, server, before, file))
         tools = {
             "PostgreSQL of the target": str(before.facts["server_version"]),
             "PostgreSQL restored into": str(installation),
@@ -163,6 +164,21 @@ def _fitting_server(source: Session, folder: Path, stack: ExitStack) -> postgres
         for role in sorted(set(roles) - known):
             admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
     return own
+
+
+def _restore_cut(
+    target: Target, backup: Backup, server: postgresql.Server, source: Session, file: Path
+) -> dict[str, Any]:
+    """Give the restore a file of which the second half is missing: it has to say so."""
+    with (
+        tempfile.TemporaryDirectory(prefix="readiness-backup-cut-") as folder,
+        _empty_database(server, source) as url,
+    ):
+        (Path(folder) / "home").mkdir()
+        cut = cut_copy(file, Path(folder) / "dump")
+        variables = {backup.target_variable: url}
+        step = run_command(target, backup.restore, variables, Path(folder), cut)
+    return {"step": "restore of half the file", **step}
 
 
 def _ignored(table: Table, backup: Backup) -> bool:

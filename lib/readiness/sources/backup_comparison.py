@@ -9,10 +9,10 @@ from typing import Any
 
 import psycopg
 
-from ..drift import BREAKING, RISKY, compare
 from . import catalogue
 from .contents import BUCKETS, Rows, Table, rows, schemas, tables, versions
 from .database import Session, why
+from .drift import BREAKING, RISKY, compare
 
 MOST_ROWS = 200_000  # of a table, looked up one by one where buckets differ
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import gzip
+import shutil
 import time
 import zlib
 from pathlib import Path
@@ -48,6 +49,22 @@ def describe(path: Path | None, programs: Installation) -> dict[str, Any]:
         if done.returncode != 0:
             row["problem"] = f"pg_restore cannot read it: {done.errors.strip()[:200]}"
     return row
+
+
+def cut_copy(path: Path, folder: Path) -> Path:
+    """A copy of a backup whose second half is missing; of a directory, that of its largest file."""
+    folder.mkdir()
+    copy = folder / path.name
+    if path.is_dir():
+        shutil.copytree(path, copy)
+        tables = [file for file in copy.rglob("*") if file.is_file() and file.name != "toc.dat"]
+        largest = max(tables, key=lambda file: file.stat().st_size, default=copy / "toc.dat")
+    else:
+        shutil.copyfile(path, copy)
+        largest = copy
+    with largest.open("r+b") as file:
+        file.truncate(largest.stat().st_size // 2)
+    return copy
 
 
 def newest(patterns: list[str]) -> dict[str, Any] | None:

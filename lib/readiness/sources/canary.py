@@ -18,9 +18,9 @@ from urllib.parse import quote
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
-from ..client import Client
 from ..finding import NotMeasured
 from ..parameters import Canary, Encryption
+from .client import Client
 from .columns import KEY, declared, row_name
 from .database import Session, why
 from .envelope import EnvelopeError, configured

@@ -7,16 +7,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..composefile.dockerfile import Stage, final_stage
-from ..composefile.ports import Port, parse_port
-from ..composefile.reading import read_project
-from ..composefile.recognise import BARE, STAND_INS, name_of, store_of
-from ..composefile.rules import SCHEMA_VERSION, refuse_what_compose_would, waits_for
-from ..composefile.variables import UNRESOLVED
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..parameters import Compose, Target, need
-from ..shell import cannot_fail, commands, idles, text_of
+from .composefile.dockerfile import Stage, final_stage
+from .composefile.ports import Port, parse_port
+from .composefile.reading import read_project
+from .composefile.recognise import BARE, STAND_INS, name_of, store_of
+from .composefile.rules import SCHEMA_VERSION, refuse_what_compose_would, waits_for
+from .composefile.variables import UNRESOLVED
+from .shell import cannot_fail, commands, idles, text_of
 
 BY_DEFAULT = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 LARGEST_DOCKERFILE = 200_000  # bytes
@@ -35,7 +35,7 @@ def stack(target: Target) -> Collected:
     commands, which may hold secrets, stay out of the evidence.
     """
     repository = need(target.repository, "target.repository")
-    root = Path(repository.path.value())
+    root = repository.folder
     given = repository.compose or Compose()
     files = _files(root, given)
     project = read_project(root, files, given.variables)

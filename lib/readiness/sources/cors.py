@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ..client import Client, Exchange, client, excluded
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..parameters import Http, Target, need
+from .client import Client, Exchange, client, excluded
 
 MOST_PATHS = 8
 MOST_TRUSTED = 3  # origins that names are made from

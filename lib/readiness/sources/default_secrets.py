@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..parameters import Repository
@@ -86,7 +85,7 @@ def of_repository(
         return
     compose = repository.compose.files if repository.compose else []
     for name in [*files, *compose]:
-        path = Path(repository.path.value(), name)
+        path = repository.folder / name
         try:
             text = path.read_text(encoding="utf-8", errors="replace")[:LARGEST_FILE]
         except OSError:

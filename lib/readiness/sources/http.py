@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 
-from ..client import SAFE_METHODS, Client, Exchange, client, reached
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..parameters import ResponseClass, Target, need
+from .client import SAFE_METHODS, Client, Exchange, client, reached
 
 __all__ = [
     "SAFE_METHODS",

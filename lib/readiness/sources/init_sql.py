@@ -51,7 +51,7 @@ def read_script(target: Target) -> InitSql:
     """The target's ``init.sql``; raises NotMeasured when there is none or nothing in it."""
     repository = need(target.repository, "target.repository")
     name = need(repository.init_sql, "target.repository.init_sql")
-    path = Path(repository.path.value(), name)
+    path = repository.folder / name
     try:
         text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
     except OSError as broke:

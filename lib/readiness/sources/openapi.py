@@ -11,15 +11,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import yaml
 
-from ..client import Client
 from ..finding import NotMeasured, Reason
-from ..parameters import Http, Target, need
+from ..parameters import ROOT, Http, Target, need
+from .client import Client
 from .examples import Schema, example_of, invented_like, resolve
 
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
@@ -107,8 +106,7 @@ def _from_service(client: Client, path: str) -> str:
 
 
 def _from_file(target: Target, name: str) -> str:
-    repository = need(target.repository, "target.repository")
-    path = Path(repository.path.value()) / name
+    path = (target.repository.folder if target.repository else ROOT) / name
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise NotMeasured(Reason.INCONCLUSIVE, f"{name} is larger than {LARGEST_FILE} bytes")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..parameters import Target, need
-from ..pipelines import Job, Repository, github, gitlab, others
-from ..pipelines.documents import mapping, parsed
-from ..pipelines.runners import Run, runs_in
+from .pipelines import Job, Repository, github, gitlab, others
+from .pipelines.documents import mapping, parsed
+from .pipelines.runners import Run, runs_in
 
 Reader = Callable[[Repository, str, Any], list[Job]]
 MOST_FILES = 200
@@ -55,7 +54,7 @@ PLACES: list[tuple[str, list[str], Reader | None]] = [
 @source("passive")
 def jobs(target: Target) -> Collected:
     """One row for each job of each pipeline: when it runs, and which tests it runs."""
-    root = Path(need(target.repository, "target.repository").path.value())
+    root = need(target.repository, "target.repository").folder
     if not root.is_dir():
         raise NotMeasured(Reason.UNREACHABLE, "target.repository.path is not a folder")
     if not any(root.iterdir()):

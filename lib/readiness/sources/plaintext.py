@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..client import client
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured
 from ..parameters import Target, need
 from .canary import Canaries
+from .client import client
 from .columns import declared
 from .database import session
 from .envelope import Kind, configured

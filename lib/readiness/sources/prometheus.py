@@ -37,7 +37,7 @@ def configuration(target: Target, name: str) -> tuple[dict[str, Any], dict[str, 
     promtool judges its syntax where it is installed; its rule and secret files, which may stand
     elsewhere in production, are not asked for.
     """
-    file = Path(need(target.repository, "target.repository").path.value(), name)
+    file = need(target.repository, "target.repository").folder / name
     read: dict[str, Any] = {"file": name, "problem": None, "jobs": [], "included": False}
     tools: dict[str, str] = {}
     try:

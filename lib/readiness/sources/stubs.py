@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 
-from ..client import Client, Exchange, client
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..parameters import Stub, Target, need
+from .client import Client, Exchange, client
 from .openapi import Api, Operation, path_of, read_api, shape
 
 UNAVAILABLE = (501, 503)

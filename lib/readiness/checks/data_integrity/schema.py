@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import replace
 
 from readiness.check import Criteria, check
-from readiness.drift import BREAKING, CLASSES, COSMETIC, RISKY, compare
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Severity, verdict_of
 from readiness.sources import catalogue
+from readiness.sources.drift import BREAKING, CLASSES, COSMETIC, RISKY, compare
 
 DDL = "https://www.postgresql.org/docs/current/ddl.html"
 

@@ -36,7 +36,8 @@ def backup_restores(trial: Evidence, criteria: Backup) -> Judgement:
     The target's own command takes a backup, its own command restores it into an empty scratch
     database, and the two databases are compared: every object of the schema, the rows of every
     table by count and by checksum, and where the sequences stand. Rows that changed while the
-    backup ran are told apart, and not compared. The time of the restore stands against the
+    backup ran are told apart, and not compared. A file cut in half is given to the restore as well,
+    which must refuse it. The time of the restore stands against the
     recovery time objective, and the age of the newest kept backup, where the parameters say where
     backups are kept, against the recovery point objective. Where they name no commands,
     PostgreSQL's own show whether the database can be backed up at all, which is no pass: nobody
@@ -66,9 +67,12 @@ def backup_restores(trial: Evidence, criteria: Backup) -> Judgement:
         ]
         offenders += [o for row in tables if (o := _rows(row))]
         offenders += [o for row in facts["counters"] if (o := _counter(row))]
-        restore = facts["steps"][1]
+        _, restore, halved = facts["steps"]
         if restore["seconds"] > criteria.max_restore_s:
             offenders.append({"problem": f"the restore took {restore['seconds']:.0f} s"})
+        if halved["exit"] == 0:
+            problem = "a file cut in half is restored with exit status 0, as if it were whole"
+            offenders.append({**halved, "problem": problem})
     offenders += _stored(facts["stored"], criteria)
     if not offenders:
         if unread := [row for row in trial.records if row["problem"]]:
@@ -96,7 +100,7 @@ def backup_restores(trial: Evidence, criteria: Backup) -> Judgement:
 def _steps(facts: dict[str, Any]) -> list[dict[str, Any]]:
     """What went wrong before there was anything to compare."""
     offenders = []
-    for step in facts["steps"]:
+    for step in facts["steps"][:2]:
         said = f": {step['said']}" if step["said"] else ""
         if step["exit"] is None:
             problem = f"the {step['step']} did not end within {step['timeout_s']:g} s{said}"
@@ -163,7 +167,7 @@ def _stored(stored: dict[str, Any] | None, criteria: Backup) -> list[dict[str, A
 
 
 def _agreement(facts: dict[str, Any], tables: list[dict[str, Any]]) -> str:
-    dump, restore = facts["steps"]
+    dump, restore, _ = facts["steps"]
     rows = sum(row["rows_restored"] for row in tables)
     moved = sum(row["rows_touched"] > 0 for row in tables)
     sampled = " (a sample of them)" if any(row["looked_at"] < 1 for row in tables) else ""
@@ -171,7 +175,7 @@ def _agreement(facts: dict[str, Any], tables: list[dict[str, Any]]) -> str:
     said = [
         f"{facts['file']['bytes']:,} bytes ({facts['file']['format']}) taken in "
         f"{dump['seconds']:.1f} s and restored in {restore['seconds']:.1f} s; {len(tables)} tables "
-        f"with {rows:,} rows, and {facts['objects']} objects, agree",
+        f"with {rows:,} rows, and {facts['objects']} objects, agree; half the file was refused",
         f"{moved} changed meanwhile: there the rows that nobody touched{sampled}" if moved else "",
         f"the newest of {kept['backups']} kept backups is {kept['age_hours']:.1f} h old"
         if kept

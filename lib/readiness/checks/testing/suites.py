@@ -22,7 +22,7 @@ from readiness.finding import (
 from readiness.sources.reports import e2e as e2e_reports
 from readiness.sources.reports import integration as integration_reports
 from readiness.sources.reports import unit as unit_reports
-from readiness.testreports import PASSED, RAN
+from readiness.sources.testreports import PASSED, RAN
 
 SHORTEST_COMMIT = 7  # characters of a commit that are enough to name it
 CLOCKS_APART_HOURS = 14.0  # a report without a time zone may seem to come from the future

@@ -5,7 +5,8 @@ restore() { pg_restore --exit-on-error --no-owner --dbname="$PGDATABASE" "$1"; }
 say() { psql --quiet --set ON_ERROR_STOP=1 --command "$1"; }
 case "${2:-none}" in
   none) restore "$1" ;;
-  gzip) gunzip < "$1" | psql --quiet --set ON_ERROR_STOP=1 --single-transaction > /dev/null ;;
+  gzip) gunzip < "$1" > "$HOME/sql"; psql --quiet --set ON_ERROR_STOP=1 --single-transaction --file="$HOME/sql" > /dev/null ;;
+  pipe) gunzip < "$1" | psql --quiet > /dev/null ;;
   shrugs) pg_restore --no-owner --dbname="$PGDATABASE" "$1" 2> /dev/null || true ;;
   drops-rows) restore "$1"; say "DELETE FROM orders WHERE id > 90" ;;
   changes-a-value) restore "$1"; say "UPDATE orders SET note = note || ' ' WHERE id = 7" ;;

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..report.look import TONES
+from ...report.look import TONES
 from .merge import CLASSES, compare
 from .types import BREAKING, COSMETIC, RISKY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..evidence import Evidence
+    from ...evidence import Evidence
 
 COLUMNS = ["class", "kind", "table", "object", "live", "wanted", "reason"]
 COLOURS = {BREAKING: TONES["bad"], RISKY: TONES["caution"], COSMETIC: TONES["unknown"]}

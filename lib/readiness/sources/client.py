@@ -20,9 +20,9 @@ from typing import Any
 import certifi
 import httpx
 
+from ..finding import NotMeasured, Reason
+from ..parameters import Http, Request, Target, keep_secret, need
 from .deadline import Deadline, Transport
-from .finding import NotMeasured, Reason
-from .parameters import Http, Request, Target, keep_secret, need
 
 LONGEST_WAIT_S = 65.0  # for a rate limiter that says when to come back
 MOST_WAITS = 3  # of that kind for one request
