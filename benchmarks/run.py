@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import median
 
 from readiness import postgresql, record, reference, runner
+from readiness.documents import ROOT
 from readiness.finding import AREAS
-from readiness.parameters import ROOT
 
 RESULTS = Path(__file__).with_name("results.json")
 VERSIONS = ("papermill", "nbconvert", "plotly", "pandas", "sqlalchemy", "psycopg", "cryptography")

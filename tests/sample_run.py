@@ -13,6 +13,7 @@ from pathlib import Path
 
 from readiness import policy as policies
 from readiness import record
+from readiness.documents import ROOT
 from readiness.evidence import Evidence
 from readiness.finding import (
     AREAS,
@@ -26,7 +27,6 @@ from readiness.finding import (
     Strength,
     area_of,
 )
-from readiness.parameters import ROOT
 
 STARTED = datetime(2026, 2, 16, 9, 58, 4, tzinfo=UTC)
 ANSWERS = {

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from readiness.checks.security.authn import forgeries_refused
-from readiness.parameters import Repository
 from readiness.sources.authentication import attempts
 from readiness.sources.default_secrets import SHIPPED, of_repository, shipped
 from readiness.sources.forgery import (
@@ -24,6 +23,7 @@ from readiness.sources.forgery import (
     partly_kept,
     read_token,
 )
+from readiness.target import Repository
 
 KEY = "a-signing-key-that-is-long-enough-for-every-digest-there-is-0123456789"
 CLAIMS = st.fixed_dictionaries(

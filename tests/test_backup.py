@@ -16,9 +16,11 @@ from readiness import postgresql, scratch
 from readiness.checks.operations.backup import Backup, backup_restores
 from readiness.evidence import Evidence
 from readiness.finding import Reason, Status
-from readiness.parameters import Target, redact, validated
+from readiness.parameters import validated
 from readiness.sources import backup, backup_file, contents
 from readiness.sources.database import session
+from readiness.target import Target
+from readiness.variables import redact
 
 DUMP = ["pg_dump", "--format=custom", "--file={file}"]
 RESTORE = ["pg_restore", "--exit-on-error", "--dbname={database}", "{file}"]

@@ -6,8 +6,9 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from readiness.documents import ROOT
 from readiness.finding import Status
-from readiness.parameters import ROOT, Target, validated
+from readiness.parameters import validated
 from readiness.sources.compose import stack
 from readiness.sources.composefile.dockerfile import final_stage
 from readiness.sources.composefile.ports import parse_port
@@ -15,6 +16,7 @@ from readiness.sources.composefile.reading import read_project
 from readiness.sources.composefile.recognise import store_of
 from readiness.sources.composefile.rules import refuse_what_compose_would
 from readiness.sources.composefile.variables import interpolate
+from readiness.target import Target
 
 
 def project(folder, *files, variables=None):

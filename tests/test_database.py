@@ -15,8 +15,9 @@ from readiness import loopback, postgresql, scratch
 from readiness.checks.data_integrity import constraints as constraint_checks
 from readiness.evidence import Evidence
 from readiness.finding import NotMeasured, Reason, Status
-from readiness.parameters import Target, validated
+from readiness.parameters import validated
 from readiness.sources import catalogue, constraints, database
+from readiness.target import Target
 
 PASSWORD = "s%cr/t p@ssw:rd-4711"
 

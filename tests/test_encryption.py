@@ -17,9 +17,10 @@ from readiness.checks.data_integrity.encryption import round_trip
 from readiness.checks.security.encryption_at_rest import ciphertexts_conform, nonces_unique
 from readiness.evidence import Evidence
 from readiness.finding import Reason, Status
-from readiness.parameters import Encryption, Target, validated
+from readiness.parameters import validated
 from readiness.sources import cipher_code, ciphertexts
 from readiness.sources.envelope import EnvelopeError, Envelopes, Kind, derive_key
+from readiness.target import Encryption, Target
 
 CIPHERS = Path(ciphertexts.__file__).parents[1] / "checks/data_integrity/specimens/encryption"
 PASSWORD, SALT = "a password for tests", "salt for tests"

@@ -11,7 +11,8 @@ import yaml
 from plain import judge_all
 from readiness import reference
 from readiness.check import catalogue
-from readiness.parameters import ROOT, load
+from readiness.documents import ROOT
+from readiness.parameters import load
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from readiness.finding import NotMeasured, Reason
 from readiness.loopback import Request, Response, serve
-from readiness.parameters import Target, validated
+from readiness.parameters import validated
 from readiness.sources.client import client, covers, excluded
+from readiness.target import Target
 
 
 def target_at(url: str, permit: tuple[str, ...] = ("passive",), **http: Any) -> Target:

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 from readiness import runner
+from readiness.documents import ROOT
 from readiness.finding import Reason, Status
-from readiness.parameters import ROOT
 from readiness.record import Record
 
 pytestmark = pytest.mark.slow

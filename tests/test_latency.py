@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from readiness import loopback, statistics
 from readiness.checks.performance.latency import Baseline, latency_baseline
 from readiness.finding import Reason, Status
-from readiness.parameters import Target, validated
+from readiness.parameters import validated
 from readiness.sources import latency
+from readiness.target import Target
 
 quantiles = st.sampled_from([0.5, 0.9, 0.95, 0.99])
 confidences = st.sampled_from([0.9, 0.95, 0.9875, 0.99])

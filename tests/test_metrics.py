@@ -13,9 +13,10 @@ from readiness import loopback
 from readiness.checks.operations.metrics import Metrics, metrics_exposition
 from readiness.evidence import Evidence
 from readiness.finding import Status
-from readiness.parameters import Target, validated
+from readiness.parameters import validated
 from readiness.sources import metrics, prometheus, scrape
 from readiness.sources.client import Exchange
+from readiness.target import Target
 
 TEXT = ("content-type", "text/plain; version=0.0.4")
 OPENMETRICS = ("content-type", "application/openmetrics-text; version=1.0.0")

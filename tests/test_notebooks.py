@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from readiness.documents import ROOT
 from readiness.finding import AREAS
-from readiness.parameters import ROOT
 
 NAMES = [*AREAS, "assessment", "history"]
 LONGEST_CELL = 12  # lines

@@ -11,10 +11,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from readiness.finding import NotMeasured
 from readiness.loopback import Request, Response, serve
-from readiness.parameters import Target, validated
+from readiness.parameters import validated
 from readiness.sources.client import client
 from readiness.sources.examples import example_of, invented_like
 from readiness.sources.openapi import Api, Operation, body_of, path_of, read_api
+from readiness.target import Target
 
 SCHEMAS: list[dict[str, Any]] = [
     {},

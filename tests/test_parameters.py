@@ -7,16 +7,9 @@ import sys
 import pytest
 from readiness import policy
 from readiness.check import criteria_problems
-from readiness.parameters import (
-    ROOT,
-    VARIABLE,
-    ParameterError,
-    Parameters,
-    load,
-    read_yaml,
-    redact,
-    validated,
-)
+from readiness.documents import ROOT, ParameterError, read_yaml
+from readiness.parameters import Parameters, load, validated
+from readiness.variables import VARIABLE, redact
 
 SECRET = "hunter2-hunter2"
 

@@ -4,11 +4,12 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from readiness.parameters import Target, validated
+from readiness.parameters import validated
 from readiness.sources.pipeline import jobs
 from readiness.sources.pipelines import Repository
 from readiness.sources.pipelines.runners import runs_in
 from readiness.sources.shell import cannot_fail, commands, idles
+from readiness.target import Target
 
 FILES = {
     "Makefile": "PYTHON ?= .venv/bin/python\ntest: unit\nunit: setup\n\t@$(PYTHON) -m pytest -q\n"

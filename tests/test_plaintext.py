@@ -16,9 +16,10 @@ from readiness import loopback, scratch
 from readiness.checks.data_integrity.plaintext import sensitive_values
 from readiness.evidence import Evidence, Problem
 from readiness.finding import Reason, Status, now
-from readiness.parameters import Encryption, Target, validated
+from readiness.parameters import validated
 from readiness.sources import canary, plaintext
 from readiness.sources.envelope import Envelopes, base58_holds, derive_key
+from readiness.target import Encryption, Target
 
 SECTION = {"key": "a password for tests", "salt": "salt for tests", "iterations": 10}
 NAMES = ["Maryam", "شیرین", "Zoë 🌙", "+98 912 345 6789", "a@example.org", "ENC4:hello", " "]

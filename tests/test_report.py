@@ -567,7 +567,7 @@ def test_a_card_says_it_all_in_every_format():
 
 def test_half_a_character_from_the_target_stays_evidence():
     from readiness.evidence import Collected, source
-    from readiness.parameters import Target
+    from readiness.target import Target
 
     @source("passive")
     def half(target):

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from readiness.calibration import try_specimen
 from readiness.check import catalogue
 from readiness.finding import Reason, Severity, Status, Strength
-from readiness.parameters import Target, validated
+from readiness.parameters import validated
 from readiness.sources import reports
 from readiness.sources.testreports import Unreadable, is_commit_name, junit, playwright
+from readiness.target import Target
 
 COMMIT = "5f0c2d1a9b8e7f6d5c4b3a29180706f5e4d3c2b1"
 SUITE = """

@@ -17,13 +17,15 @@ from readiness import postgresql, scratch
 from readiness.check import Criteria
 from readiness.checks.data_integrity import schema
 from readiness.checks.deployment import init_sql as init_sql_checks
+from readiness.documents import ROOT
 from readiness.evidence import Evidence
 from readiness.finding import Reason, Severity, Status
-from readiness.parameters import ROOT, Target, validated
+from readiness.parameters import validated
 from readiness.sources import catalogue, drift, init_sql
 from readiness.sources.drift.expressions import plain, same_default
 from readiness.sources.drift.types import compare_types
 from readiness.sources.sql_script import split
+from readiness.target import Target
 
 BASE = """
 CREATE TYPE mood AS ENUM ('low', 'high');

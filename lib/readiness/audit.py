@@ -22,6 +22,7 @@ from . import policy as policies
 from . import reference
 from .calibration import calibrate
 from .check import Check, catalogue, criteria_for, criteria_problems
+from .documents import ParameterError
 from .evidence import Evidence
 from .finding import (
     AREAS,
@@ -33,8 +34,10 @@ from .finding import (
     area_of,
     now,
 )
-from .parameters import ParameterError, Parameters, Target, load, redact, validated
+from .parameters import Parameters, load, validated
 from .report import display
+from .target import Target
+from .variables import redact
 
 RESULT_TYPE = "application/vnd.readiness.findings+json"
 FOLDER_VARIABLE = "READINESS_EVIDENCE"  # where a run keeps this notebook's evidence

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from .documents import ParameterError
 from .evidence import Evidence, Source
 from .finding import (
     Judgement,
@@ -28,8 +29,10 @@ from .finding import (
     Strength,
     area_of,
 )
-from .parameters import ParameterError, Safety, redact, validated
+from .parameters import validated
 from .specimen import Specimen, specimens_in
+from .target import Safety
+from .variables import redact
 
 SAFETY_ORDER: tuple[Safety, ...] = ("passive", "active", "load", "write")
 SECTIONS = ("Why", "Bad", "Remedy")

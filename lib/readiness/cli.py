@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
+from .documents import ParameterError
 from .finding import Status
-from .parameters import ParameterError
 
 if TYPE_CHECKING:
     from .finding import Finding
@@ -43,7 +43,7 @@ def main() -> None:
 
 @contextmanager
 def _in_words() -> Iterator[None]:
-    from .parameters import redact
+    from .variables import redact
 
     try:
         yield
@@ -315,7 +315,7 @@ def reference_lab() -> None:
     import subprocess
 
     from . import reference
-    from .parameters import ROOT
+    from .documents import ROOT
 
     reference_up()
     reference.use_variables()

@@ -17,7 +17,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .finding import NotMeasured, Reason, Status, now
-from .parameters import Safety, Target, redact
+from .target import Safety, Target
+from .variables import redact
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,8 +17,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .documents import ROOT, read_yaml
 from .finding import AREAS, Finding, Severity, Status, Strength, area_of
-from .parameters import ROOT, read_yaml, validated
+from .parameters import validated
 
 Stage = Literal["staging", "production"]
 STAGES: tuple[Stage, ...] = ("staging", "production")

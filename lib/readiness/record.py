@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from .documents import ROOT
 from .finding import Finding
-from .parameters import ROOT
 from .policy import AreaResult, Decision, Stage
 
 OUTPUTS = ROOT / "outputs"

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from .parameters import ROOT
+from .documents import ROOT
 
 
 def stack() -> Any:

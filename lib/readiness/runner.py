@@ -28,10 +28,12 @@ from . import policy as policies
 from . import postgresql, record, scratch, signing, waivers
 from .audit import unanswered
 from .check import criteria_problems
+from .documents import ROOT, ParameterError, read_yaml
 from .execution import cards, conclusion, run_one
 from .finding import AREAS, Finding, now
-from .parameters import ROOT, ParameterError, Parameters, keep_secret, read_yaml, redact, validated
+from .parameters import Parameters, validated
 from .report import render
+from .variables import keep_secret, redact
 
 NOTEBOOKS = ROOT / "notebooks"
 ALONE = ("performance",)  # measured with nothing of ours beside it

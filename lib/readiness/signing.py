@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict
 
+from .documents import ROOT
 from .finding import now
-from .parameters import ROOT
 from .report.render import empty_sign_off, with_sign_off
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"

@@ -32,8 +32,10 @@ from pathlib import Path
 from typing import Any
 
 from . import loopback, scratch
+from .documents import read_yaml
 from .finding import Status
-from .parameters import Target, read_yaml, validated
+from .parameters import validated
+from .target import Target
 
 KEYS = {"shows", "expect", "when"}
 KEYS |= {"http", "service", "database", "files", "target", "answers", "permit"}

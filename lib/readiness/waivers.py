@@ -12,8 +12,9 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from .documents import ROOT, read_yaml
 from .finding import Finding, Status
-from .parameters import ROOT, read_yaml, validated
+from .parameters import validated
 
 FILE = ROOT / "params" / "waivers.yaml"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..documents import ROOT
 from ..execution import execute as execute_notebook
-from ..parameters import ROOT
 from .page import page_of
 from .sign_off import BEGIN, empty_sign_off, with_sign_off
 

@@ -16,7 +16,8 @@ import jwt
 
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Authentication, Role, Target, keep_secret, need
+from ..target import Authentication, Role, Target, need
+from ..variables import keep_secret
 from .answers import LOGIN
 from .attempts import opened
 from .client import Client, Exchange, client

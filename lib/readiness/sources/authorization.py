@@ -18,7 +18,7 @@ import httpx
 
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Target, need
+from ..target import Target, need
 from .answers import reading
 from .client import SAFE_METHODS, Client, Exchange, client, covers, excluded
 from .openapi import Api, Operation, body_of, path_of, read_api, shape

@@ -18,7 +18,8 @@ from psycopg import sql
 from .. import postgresql, scratch
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Backup, Database, Deferred, Secret, Target, need
+from ..target import Backup, Database, Target, need
+from ..variables import Deferred, Secret
 from .backup_command import run_command
 from .backup_comparison import compared, joined, schema_differences
 from .backup_file import cut_copy, describe, find, newest

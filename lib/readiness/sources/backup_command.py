@@ -12,7 +12,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from .. import postgresql
 from ..finding import NotMeasured
-from ..parameters import Deferred, Target, need
+from ..target import Target, need
+from ..variables import Deferred
 from .program import Done, run
 
 CANNOT_BE_RUN = 126  # as a shell says it

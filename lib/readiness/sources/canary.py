@@ -19,7 +19,7 @@ import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from ..finding import NotMeasured
-from ..parameters import Canary, Encryption
+from ..target import Canary, Encryption
 from .client import Client
 from .columns import KEY, declared, row_name
 from .database import Session, why

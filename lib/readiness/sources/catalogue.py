@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from .. import scratch
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Target, need
+from ..target import Target, need
 from . import catalogue_queries as ask
 from . import database
 from .init_sql import extension_missing, loaded, read_script

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..parameters import Encryption
+from ..target import Encryption
 from .envelope import Envelopes
 
 # Each must come back code point for code point.

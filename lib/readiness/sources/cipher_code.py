@@ -14,7 +14,7 @@ import psycopg
 from .. import scratch
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Encryption, Target, need
+from ..target import Encryption, Target, need
 from .cipher_cases import SENTENCE, spoilt, texts_for
 from .cipher_service import Answer, Service, running
 from .envelope import EnvelopeError, Envelopes, derive_key, padded

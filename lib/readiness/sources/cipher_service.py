@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..finding import NotMeasured, Reason
-from ..parameters import CipherCode
+from ..target import CipherCode
 
 DRIVER = Path(__file__).with_name("cipher_driver.py")
 Answer = dict[str, Any]

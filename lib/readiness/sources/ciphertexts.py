@@ -11,7 +11,7 @@ import cryptography
 import psycopg
 
 from ..evidence import Collected, Evidence, source
-from ..parameters import Encryption, Target, need
+from ..target import Encryption, Target, need
 from .columns import Table, declared
 from .database import Session, session
 from .envelope import EnvelopeError, Envelopes, Kind, configured

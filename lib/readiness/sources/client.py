@@ -21,7 +21,8 @@ import certifi
 import httpx
 
 from ..finding import NotMeasured, Reason
-from ..parameters import Http, Request, Target, keep_secret, need
+from ..target import Http, Request, Target, need
+from ..variables import keep_secret
 from .deadline import Deadline, Transport
 
 LONGEST_WAIT_S = 65.0  # for a rate limiter that says when to come back

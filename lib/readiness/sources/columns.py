@@ -7,7 +7,7 @@ from typing import LiteralString
 
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
-from ..parameters import Encryption
+from ..target import Encryption
 from .database import Session
 
 # A row is named by its primary key where that says nothing about anybody, else by its place.

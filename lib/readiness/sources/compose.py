@@ -9,7 +9,7 @@ from typing import Any
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Compose, Target, need
+from ..target import Compose, Target, need
 from .composefile.dockerfile import Stage, final_stage
 from .composefile.ports import Port, parse_port
 from .composefile.reading import read_project

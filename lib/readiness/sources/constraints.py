@@ -13,7 +13,7 @@ from psycopg import sql
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured
-from ..parameters import Target, need
+from ..target import Target, need
 from . import database
 from .catalogue_queries import RELATIONS
 from .models import emit

@@ -16,7 +16,7 @@ import httpx
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Http, Target, need
+from ..target import Http, Target, need
 from .client import Client, Exchange, client, excluded
 
 MOST_PATHS = 8

@@ -20,7 +20,8 @@ from psycopg.rows import dict_row
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Database, Target, keep_secret, need, redact
+from ..target import Database, Target, need
+from ..variables import keep_secret, redact
 
 OLDEST_SERVER = 12
 OUR_NAME = "readiness-audit"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..parameters import Repository
+from ..target import Repository
 
 SHIPPED = (
     "secret",

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from ..parameters import Encryption
+from ..target import Encryption
 
 USUAL_TAG = 16
 HEX = frozenset(string.hexdigits.encode())

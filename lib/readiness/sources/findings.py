@@ -6,7 +6,7 @@ from typing import Any
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason, Status
-from ..parameters import Target
+from ..target import Target
 
 
 @source("passive")

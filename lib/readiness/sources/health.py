@@ -12,7 +12,7 @@ import httpx
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import HealthEndpoint, Request, Target, need
+from ..target import HealthEndpoint, Request, Target, need
 from .http import Client, Exchange, client
 
 LONGEST_VALUE = 200  # characters of a text that is kept

@@ -13,7 +13,7 @@ import httpx
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import ResponseClass, Target, need
+from ..target import ResponseClass, Target, need
 from .client import SAFE_METHODS, Client, Exchange, client, reached
 
 __all__ = [

@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from .. import postgresql, scratch
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Target, need
+from ..target import Target, need
 from . import program
 from .sql_script import Script, Statement, split
 

@@ -14,8 +14,9 @@ import httpx
 from .. import loopback
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Http, LatencySampling, LatencyTarget, Target, need, validated
+from ..parameters import validated
 from ..statistics import Interval, quantile_interval, samples_for_bound
+from ..target import Http, LatencySampling, LatencyTarget, Target, need
 from .http import Client, client
 from .latency_requests import failure, made_unique, removed
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..finding import NotMeasured
-from ..parameters import LatencyTarget
+from ..target import LatencyTarget
 from .http import Client, Exchange
 
 TIMED_OUT = re.compile(r" within [\d.]+ s$")  # as the client says it

@@ -14,7 +14,8 @@ import httpx
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Deferred, Metrics, Target, need
+from ..target import Metrics, Target, need
+from ..variables import Deferred
 from .http import Client, client
 from .prometheus import configuration
 from .scrape import OPENMETRICS, TEXT, Scrape, bad_histograms, matching, read, selector

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..finding import NotMeasured, Reason
-from ..parameters import Orm, Target, need
+from ..target import Orm, Target, need
 from . import program
 
 EMITTER = Path(__file__).with_name("emit_ddl.py")

@@ -16,8 +16,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import yaml
 
+from ..documents import ROOT
 from ..finding import NotMeasured, Reason
-from ..parameters import ROOT, Http, Target, need
+from ..target import Http, Target, need
 from .client import Client
 from .examples import Schema, example_of, invented_like, resolve
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Target, need
+from ..target import Target, need
 from .pipelines import Job, Repository, github, gitlab, others
 from .pipelines.documents import mapping, parsed
 from .pipelines.runners import Run, runs_in

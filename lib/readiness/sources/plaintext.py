@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured
-from ..parameters import Target, need
+from ..target import Target, need
 from .canary import Canaries
 from .client import client
 from .columns import declared

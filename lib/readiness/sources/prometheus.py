@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..parameters import Target, need
+from ..target import Target, need
 from .program import run
 
 LARGEST_FILE = 1_000_000  # bytes

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Reports, Target, need
+from ..target import Reports, Target, need
 from .testreports import OUTCOMES, Report, Unreadable, junit, playwright
 
 LARGEST_FILE = 100_000_000  # bytes

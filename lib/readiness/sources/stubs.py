@@ -14,7 +14,7 @@ import httpx
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..parameters import Stub, Target, need
+from ..target import Stub, Target, need
 from .client import Client, Exchange, client
 from .openapi import Api, Operation, path_of, read_api, shape
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ...parameters import StrictLoader
+from ...documents import StrictLoader
 from .merging import Override, Reset, merge_models, merge_service, well_formed, without_tags
 from .variables import UNRESOLVED, Filled, interpolate
 

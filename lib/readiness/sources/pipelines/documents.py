@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ...parameters import StrictLoader
+from ...documents import StrictLoader
 
 
 class _Loader(StrictLoader):
