@@ -1,5 +1,6 @@
 """The assessment: one file that asks nobody, believes no text, and says the same everywhere."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from readiness import policy as policies
 from readiness.finding import AREAS, Status, Strength
+from readiness.parameters import ROOT
 from readiness.policy import STAGES, Colour
 from readiness.record import Record
 from readiness.report import display, render, text
@@ -142,6 +144,17 @@ def test_the_policy_names_everything_inline_and_comes_first(sample):
     assert "unsafe" not in policy
 
 
+def test_the_vendored_script_is_the_one_that_is_named_and_plotly_writes_for():
+    from plotly.offline import get_plotlyjs_version
+
+    folder = ROOT / "lib" / "readiness" / "report" / "template"
+    bundle = (folder / "plotly-cartesian.min.js").read_bytes()
+    named = (folder / "README.md").read_text()
+    assert hashlib.sha256(bundle).hexdigest() in named
+    assert f"| {get_plotlyjs_version()}, the version that plotly.py" in named
+    assert f"plotly.js (cartesian - minified) v{get_plotlyjs_version()}".encode() in bundle[:200]
+
+
 def test_every_figure_is_drawn_as_it_was_meant(outputs, sample, browser):
     with opened(browser, sample / "assessment.html") as page:
         drawn = page.evaluate(
@@ -174,7 +187,9 @@ def test_nothing_of_the_target_becomes_markup(outputs, hostile, browser):
         assert page.locator(selector).count() == 0
         links = page.evaluate("[...document.links].map((a) => a.getAttribute('href'))")
         assert page.locator("main").count() == 1
-        assert "window.hacked=1" in page.locator("main").inner_text()  # shown, not run
+        said = page.locator("main").inner_text()
+        for shown in ("<script>window.hacked=1</script><img src=x onerror=", "\\x1b[31mred"):
+            assert said.count(shown) > 100  # shown, not obeyed
         assert "سلام دنیا" in page.locator("main").text_content()
     allowed = ("#", "evidence/", "https://www.rfc-editor.org/")
     assert [href for href in links if not href.startswith(allowed)] == []
@@ -444,7 +459,7 @@ def test_the_executed_notebook_holds_no_path_and_no_script(sample):
 
 def test_an_unsigned_page_says_so_and_a_signed_one_by_whom(outputs, sample, browser, tmp_path):
     page = (sample / "assessment.html").read_text(encoding="utf-8")
-    assert "Not signed." in page
+    assert "○</span> NOT SIGNED</span> Nobody has taken responsibility" in page
     signed = with_sign_off(page, SIGNATURES)
     path = tmp_path / "signed.html"
     path.write_text(signed, encoding="utf-8")

@@ -30,6 +30,7 @@ SOUND = {"X-Content-Type-Options": "nosniff"}
 def notebook(folder, *cells):
     made = nbformat.v4.new_notebook()
     made.cells = [nbformat.v4.new_code_cell(c) for c in (PARAMETERS, BEGIN, *cells)]
+    made.metadata["kernelspec"] = {"name": "python3", "language": "python"}
     made.cells[0].metadata["tags"] = ["parameters"]
     folder.mkdir(exist_ok=True)
     nbformat.write(made, folder / "security.ipynb")

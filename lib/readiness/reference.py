@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
-import sys
+from functools import cache
 from typing import Any
 
 from .documents import ROOT
 
 
+@cache
 def stack() -> Any:
     """The module ``reference/stack.py``: up, down, status, reports, environment, set_fault."""
-    folder = str(ROOT / "reference")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return importlib.import_module("stack")
+    path = ROOT / "reference" / "stack.py"
+    spec = importlib.util.spec_from_file_location("readiness_reference_stack", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def use_variables() -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .blocks import Code, Column, Head, Mark, Paragraph, Table, Text
+from .blocks import Code, Facts, Mark, Paragraph, Section, Strong, Text
 from .html import html_of
 
 BEGIN, END = "<!-- sign-off:begin -->", "<!-- sign-off:end -->"
-FIELDS = ("name", "role", "decision", "comment", "time", "key_id")
 
 
 def empty_sign_off(page: str) -> str:
@@ -32,21 +31,17 @@ def with_sign_off(page: str, signatures: Sequence[Mapping[str, str]]) -> str:
 def sign_off_block(signatures: Sequence[Mapping[str, str]]) -> str:
     """The block's HTML: who decided what, when, with which key; or that nobody has signed."""
     if not signatures:
-        unsigned = "Not signed. Nobody has taken responsibility for a decision on this run yet."
+        unsigned = "Nobody has taken responsibility for a decision on this run yet."
         return html_of([Paragraph([Mark("unknown", "NOT SIGNED"), f" {unsigned}"])])
-    rows: list[list[Text]] = [
-        [
-            signed["name"],
-            signed["role"],
-            Mark.verdict(signed["decision"]),
-            signed["comment"] or "—",
-            signed["time"],
-            Code(signed["key_id"]),
-        ]
-        for signed in signatures
-    ]
-    columns: list[Head] = ["Name", "Role", "Decision", "Comment", "Signed at", Column("Key")]
-    return html_of([Table(columns, rows, caption="Signatures on this run", row_header=0)])
+    return html_of([_signature(signed) for signed in signatures])
+
+
+def _signature(signed: Mapping[str, str]) -> Section:
+    decision = Mark.verdict(signed["decision"])
+    pairs: list[tuple[str, Text]] = [("Comment", signed["comment"])] if signed["comment"] else []
+    pairs += [("Signed at", signed["time"]), ("Key", Code(signed["key_id"]))]
+    by = Paragraph([decision, " signed by ", Strong(signed["name"]), f", {signed['role']}"])
+    return Section(f"box {decision.tone}", [by, Facts(pairs)])
 
 
 def _with_block(page: str, block: str) -> str:
