@@ -22,7 +22,7 @@ audit = begin("security", environment, target, permit, criteria)"""
 JUDGE = """responses = http.response_classes(audit.target)
 audit.judge(headers.content_type_options, responses)"""
 CONCLUDE = "audit.conclude()"
-PARAMETERS = "environment = target = permit = criteria = None"
+PARAMETERS = "environment = None\ntarget = None\npermit = None\ncriteria = None"
 CHECK = "SEC-HEADERS-XCTO"
 SOUND = {"X-Content-Type-Options": "nosniff"}
 
@@ -30,7 +30,11 @@ SOUND = {"X-Content-Type-Options": "nosniff"}
 def notebook(folder, *cells):
     made = nbformat.v4.new_notebook()
     made.cells = [nbformat.v4.new_code_cell(c) for c in (PARAMETERS, BEGIN, *cells)]
-    made.metadata["kernelspec"] = {"name": "python3", "language": "python"}
+    made.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     made.cells[0].metadata["tags"] = ["parameters"]
     folder.mkdir(exist_ok=True)
     nbformat.write(made, folder / "security.ipynb")

@@ -22,7 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from . import policy as policies
 from . import postgresql, record, scratch, signing, waivers
@@ -33,7 +33,7 @@ from .execution import cards, conclusion, run_one
 from .finding import AREAS, Finding, now
 from .parameters import Parameters, validated
 from .report import render
-from .variables import keep_secret, redact
+from .variables import Secret, keep_secret, redact
 
 NOTEBOOKS = ROOT / "notebooks"
 ALONE = ("performance",)  # measured with nothing of ours beside it
@@ -174,13 +174,16 @@ def _keep(
 ) -> record.Record:
     """Write notebooks, evidence, inputs and findings.json; returns the record."""
     policy = policies.load()
-    _remember_secrets()
+    _remember_secrets(wanted.parameters)
     found: list[Finding] = []
     for result in results:
         _write(folder / "notebooks" / f"{result['name']}.ipynb", result["notebook"].encode())
-        for path, content in result["evidence"].items():
-            _write(folder / "evidence" / path, content)
-        found += findings_of(result, policy.expected(result["name"]))
+        judged = findings_of(result, policy.expected(result["name"]))
+        written = {
+            f"evidence/{path}": _write(folder / "evidence" / path, content)
+            for path, content in result["evidence"].items()
+        }
+        found += [_as_written(finding, written) for finding in judged]
     for path in ("policy.yaml", "waivers.yaml", f"{wanted.parameters.environment}.yaml"):
         source = ROOT / "params" / path
         if source.exists():
@@ -235,30 +238,52 @@ def _publish(folder: Path, wanted: Request, kept: record.Record, name: str) -> N
     home = folder.parent
     folder.chmod(0o755)
     folder.rename(home / name)
-    if set(wanted.areas) != set(AREAS):
-        return  # a partial run is kept, but it is not the newest complete one
-    link = home / f".latest-{os.getpid()}"
-    link.symlink_to(name)
-    link.replace(home / "latest")
+    if set(wanted.areas) == set(AREAS):  # a partial run is kept, but is not the newest complete one
+        link = home / f".latest-{os.getpid()}"
+        link.symlink_to(name)
+        link.replace(home / "latest")
     render.index(wanted.outputs)
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file of the run, without any secret that this process knows."""
+def _write(path: Path, content: bytes) -> str:
+    """Write a file of the run, without any secret that this process knows; returns its digest."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = content.decode("utf-8", errors="surrogateescape")
-    path.write_bytes(redact(text).encode("utf-8", errors="surrogateescape"))
+    clean = redact(text).encode("utf-8", errors="surrogateescape")
+    path.write_bytes(clean)
+    return hashlib.sha256(clean).hexdigest()
 
 
-def _remember_secrets() -> None:
-    """Learn the values of variables that are named like secrets, for cutting them out.
+def _as_written(finding: Finding, digests: dict[str, str]) -> Finding:
+    """The finding with the digests of its evidence files as they lie in the run."""
+    files = [e.model_copy(update={"sha256": digests[e.path]}) for e in finding.evidence]
+    return finding.model_copy(update={"evidence": files})
 
-    What the parameters name as secrets was learnt in the notebooks' own processes and is cut out
-    there; this catches what reached a notebook by another way.
+
+def _remember_secrets(parameters: Parameters) -> None:
+    """Learn every secret that may have reached a notebook by a way that its sources do not know.
+
+    Those that the parameters name, and the values of all variables that are called like secrets.
     """
+    _look_up(parameters.target)
     for name, value in os.environ.items():
         if any(part in name.upper() for part in SECRET_NAMES):
             keep_secret(value, f"${{{name}}}")
+
+
+def _look_up(part: object) -> None:
+    """Look up every secret below ``part``; looking it up is what makes it known."""
+    if isinstance(part, Secret):
+        part.value()
+    elif isinstance(part, BaseModel):
+        for name in type(part).model_fields:
+            _look_up(getattr(part, name))
+    elif isinstance(part, dict):
+        for one in part.values():
+            _look_up(one)
+    elif isinstance(part, list):
+        for one in part:
+            _look_up(one)
 
 
 def _commit() -> str:

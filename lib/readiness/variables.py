@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -32,13 +33,26 @@ def keep_secret(value: str, name: str) -> str:
 
 
 def redact(text: str) -> str:
-    """``text`` without any secret known to this process, plain, escaped or base64."""
+    """``text`` without any secret known to this process, in whatever way it was written down."""
     for value, name in sorted(_secrets.items(), key=lambda item: -len(item[0])):
-        escaped = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
-        encoded = base64.b64encode(value.encode()).decode().rstrip("=")
-        for form in {value, *escaped, quote(value, safe=""), quote_plus(value), encoded}:
+        for form in _written(value):
             text = text.replace(form, f"[{name}]")
     return text
+
+
+@cache
+def _written(value: str) -> tuple[str, ...]:
+    """The forms in which a value may stand in a file, longest first.
+
+    As it is, in a URL, in base64, and quoted as JSON or Python quote it, up to JSON within JSON:
+    what a notebook's cell printed as JSON or as a dict.
+    """
+    forms = {value, quote(value, safe=""), quote_plus(value)}
+    forms.add(base64.b64encode(value.encode()).decode().rstrip("="))
+    for _ in range(2):
+        forms |= {json.dumps(form, ensure_ascii=a)[1:-1] for form in forms for a in (True, False)}
+        forms |= {repr(form)[1:-1] for form in forms}
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 class Deferred:
