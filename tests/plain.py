@@ -5,22 +5,28 @@ from readiness.calibration import calibrate
 from readiness.check import catalogue, criteria_for
 
 
-def evidence_of(target, checks):
-    """What each source of these checks collects from the target, each asked once."""
-    sources = {source.name: source for check in checks for source in check.sources}
-    return {name: source(target) for name, source in sources.items() if source.collect}
-
-
-def judge_all(parameters, only=None, calibrated=False):
-    """Every check's judgement of a target, by id."""
+def checks():
+    """Every check of this version but the one that judges the others' findings."""
     known = catalogue()
-    wanted = [known[i] for i in policy.load().checks if i in known and (not only or i in only)]
-    wanted = [check for check in wanted if check.id != "SEC-SCORE"]  # judges the others' findings
-    collected = evidence_of(parameters.target, wanted)
+    return [known[i] for i in policy.load().checks if i in known and i != "SEC-SCORE"]
+
+
+def sources():
+    return {source.name: source for check in checks() for source in check.sources}
+
+
+def judge(evidence, parameters, calibrated=False):
+    """Every check's judgement of collected evidence (source name -> evidence), by id."""
     found = {}
-    for check in wanted:
+    for check in checks():
         criteria = criteria_for(check, parameters.criteria, "criteria")
         if calibrated:
             assert calibrate(check, criteria).holds, check.id
-        found[check.id] = check.assess([collected[s.name] for s in check.sources], criteria)
+        found[check.id] = check.assess([evidence[s.name] for s in check.sources], criteria)
     return found
+
+
+def judge_all(parameters, calibrated=False):
+    """Collect from every source of the target, and judge."""
+    evidence = {name: source(parameters.target) for name, source in sources().items()}
+    return judge(evidence, parameters, calibrated)
