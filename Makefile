@@ -36,7 +36,7 @@ $(STAMP): requirements.lock pyproject.toml
 # Deliberate: the lock is only ever renewed by asking for it.
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
+	  --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV)
