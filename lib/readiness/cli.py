@@ -233,6 +233,26 @@ def _said(finding: Finding | None) -> str:
 
 
 @app.command()
+def export(
+    run: RunFolder,
+    to: Annotated[str, typer.Option(help="junit, sarif, csv, xlsx, prometheus or in-toto")],
+    output: Annotated[Path | None, typer.Option(help="The file; else named by the format")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="An earlier run, for SARIF")] = None,
+) -> None:
+    """Write a run's findings in another tool's format. What a format cannot carry is named."""
+    from . import exports
+    from .record import Record
+
+    previous = Record.read(baseline.resolve()) if baseline else None
+    made = exports.export(Record.read(run.resolve()), to, previous)
+    file = output or Path(exports.FORMATS[to][0])
+    file.write_bytes(made.content)
+    for dropped in made.dropped:
+        typer.echo(f"left out: {dropped}", err=True)
+    typer.echo(str(file))
+
+
+@app.command()
 def checks() -> None:
     """The catalogue of checks, made from the code."""
     from . import policy

@@ -29,7 +29,6 @@ FORMATS = {  # name -> (file, module)
     "xlsx": ("findings.xlsx", "workbook"),
     "prometheus": ("readiness.prom", "prometheus"),
     "in-toto": ("test-result.json", "intoto"),
-    "oscal": ("assessment-results.json", "oscal"),
 }
 
 T = TypeVar("T")
