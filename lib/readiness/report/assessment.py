@@ -20,7 +20,6 @@ from .blocks import (
     Bullets,
     Code,
     Column,
-    Document,
     Fold,
     Head,
     Heading,
@@ -35,6 +34,7 @@ from .blocks import (
     number,
 )
 from .display import use_our_look
+from .document import Document
 from .evidence_files import EvidenceFiles
 from .look import Figure
 from .sections import (

@@ -7,8 +7,8 @@ always data: renderers escape them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from ..finding import Status
 
@@ -152,37 +152,6 @@ class Section:
 
 
 Block: TypeAlias = "Heading | Paragraph | Bullets | Table | Facts | Fold | Section"
-
-
-@dataclass
-class Document:
-    """Blocks that a notebook shows: as HTML where there is a browser, Markdown and text too."""
-
-    blocks: list[Block] = field(default_factory=list)
-    extra: dict[str, Any] = field(default_factory=dict)  # further media types for machines
-
-    def _repr_html_(self) -> str:
-        from .html import in_notebook
-
-        return in_notebook(self.blocks)
-
-    def _repr_markdown_(self) -> str:
-        from .markdown import markdown_of
-
-        return markdown_of(self.blocks)
-
-    def __repr__(self) -> str:
-        from .plain import plain_of
-
-        return plain_of(self.blocks)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return {
-            "text/plain": repr(self),
-            "text/markdown": self._repr_markdown_(),
-            "text/html": self._repr_html_(),
-            **self.extra,
-        }
 
 
 def pieces(text: Text) -> list[Piece]:

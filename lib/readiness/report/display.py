@@ -16,7 +16,6 @@ from .blocks import (
     Block,
     Code,
     Column,
-    Document,
     Facts,
     Mark,
     Paragraph,
@@ -26,6 +25,7 @@ from .blocks import (
     Table,
     Text,
 )
+from .document import Document
 from .finding_blocks import card, in_short
 from .text import line, value
 

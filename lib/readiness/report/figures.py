@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .blocks import SHAPES, Column, Document, Head, Mark, Paragraph, Table, Text, Tone
+from .blocks import SHAPES, Column, Head, Mark, Paragraph, Table, Text, Tone
+from .document import Document
 from .evidence_files import EvidenceFiles
 from .look import INK, SERIES, TONES, Figure
 from .sections import TITLES

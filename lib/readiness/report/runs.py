@@ -10,8 +10,9 @@ from pathlib import Path
 from .. import record
 from ..finding import AREAS, Finding
 from ..record import Record
-from .blocks import Code, Column, Document, Head, Mark, Paragraph, Table, Text
+from .blocks import Code, Column, Head, Mark, Paragraph, Table, Text
 from .display import use_our_look
+from .document import Document
 from .look import TONES, Figure
 from .sections import TITLES
 from .text import line
