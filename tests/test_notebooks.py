@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from readiness import policy
 from readiness.documents import ROOT
+from readiness.execution import conclusion
 from readiness.finding import AREAS
 
 NAMES = [*AREAS, "assessment", "history"]
@@ -71,3 +73,19 @@ def test_cell_ids_do_not_change_by_themselves(name):
     ids = [c["id"] for c in cells(name)]
     assert len(set(ids)) == len(ids)
     assert all(i.startswith(name.replace("_", "-")) or i.startswith(name) for i in ids)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", AREAS)
+def test_it_runs_alone_by_papermill_and_passes_nothing_where_nothing_is(name, tmp_path):
+    parameters = tmp_path / "nothing.yaml"
+    parameters.write_text("environment: nothing\ntarget: {name: nothing}\npermit: [passive]\n")
+    output = tmp_path / "out.ipynb"
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-f", str(parameters)]
+    command += [str(ROOT / "notebooks" / f"{name}.ipynb"), str(output)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-800:]
+    result = conclusion(json.loads(output.read_text()))
+    statuses = {finding["check"]: finding["status"] for finding in result["findings"]}
+    assert set(statuses) == set(policy.load().expected(name))
+    assert set(statuses.values()) == {"NOT_MEASURED"}, statuses
