@@ -340,6 +340,8 @@ def reference_lab() -> None:
     reference_up()
     reference.use_variables()
     command = [sys.executable, "-m", "jupyter", "lab", f"--notebook-dir={ROOT / 'notebooks'}"]
+    if os.geteuid() == 0:
+        command.append("--allow-root")  # it refuses otherwise; it listens on loopback, with a token
     try:
         subprocess.run(command, check=False)
     finally:
