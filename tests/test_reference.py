@@ -159,9 +159,9 @@ def test_the_rate_limit_counts_over_both_workers(stack, known, one_connection_ea
     first, second = one_connection_each.values()
     mine, other = login(known, "READONLY"), login(known, "MODERATOR")
     me = first.get("/api/users/me", headers=bearer(mine)).json()["id"]
-    with stack.superuser() as database:  # as if this user had called nearly 6,000 times
+    with stack.superuser() as database:  # as if this user had called nearly 30,000 times
         row = f"user:{me}"
-        database.execute("UPDATE rate_counters SET hits = 5998 WHERE bucket = %s", [row])
+        database.execute("UPDATE rate_counters SET hits = 29998 WHERE bucket = %s", [row])
     answers = [
         client.get("/api/users/me", headers=bearer(mine)) for client in (first, second, first)
     ]
