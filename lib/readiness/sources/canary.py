@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from ..finding import NotMeasured
 from ..target import Canary, Encryption
-from .client import Client
+from .client import Client, filled
 from .columns import KEY, declared, row_name
 from .database import Session, why
 from .envelope import EnvelopeError, configured
@@ -98,7 +98,7 @@ class Canaries:
         for canary in self._service.http.canaries:
             birds = [_Bird(canary.operation, name, token()) for name in canary.fields]
             self._birds += birds
-            body = _filled(canary.json_body, token())
+            body = filled(canary.json_body, token())
             for bird in birds:
                 _put(body, bird.field.split("."), bird.value)
             method, path = canary.operation.split(" ", 1)
@@ -248,15 +248,6 @@ def _as_text(column: str, type: str) -> Composable:
     """A column as text; bytes that are no text of their own are escaped."""
     form = "encode({}, 'escape')" if type == "bytea" else "{}::text"
     return SQL(form).format(Identifier(column))
-
-
-def _filled(value: Any, unique: str) -> Any:
-    """A copy of a body with ``{unique}`` replaced wherever it stands in a text."""
-    if isinstance(value, dict):
-        return {name: _filled(inner, unique) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_filled(inner, unique) for inner in value]
-    return value.replace("{unique}", unique) if isinstance(value, str) else value
 
 
 def _put(body: dict[str, Any], path: list[str], value: str) -> None:

@@ -284,3 +284,12 @@ def reached(exchange: Exchange) -> Exchange:
             Reason.UNREACHABLE, f"{exchange.method} {exchange.path}: {exchange.error}"
         )
     return exchange
+
+
+def filled(value: Any, unique: str) -> Any:
+    """A copy of a body with ``{unique}`` replaced wherever it stands in a text."""
+    if isinstance(value, dict):
+        return {name: filled(inner, unique) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [filled(inner, unique) for inner in value]
+    return value.replace("{unique}", unique) if isinstance(value, str) else value

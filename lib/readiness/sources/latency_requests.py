@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from ..finding import NotMeasured
 from ..target import LatencyTarget
+from .client import filled
 from .http import Client, Exchange
 
 TIMED_OUT = re.compile(r" within [\d.]+ s$")  # as the client says it
@@ -29,18 +30,10 @@ def failure(exchange: Exchange, endpoint: LatencyTarget) -> str | None:
 def made_unique(endpoint: LatencyTarget) -> LatencyTarget:
     """The request with ``{unique}`` in its body replaced by what was never sent before."""
     unique = secrets.token_hex(8)
-    fill: dict[str, Any] = {"json_body": _filled(endpoint.json_body, unique)}
+    fill: dict[str, Any] = {"json_body": filled(endpoint.json_body, unique)}
     if endpoint.form:
-        fill["form"] = _filled(endpoint.form, unique)
+        fill["form"] = filled(endpoint.form, unique)
     return endpoint.model_copy(update=fill)
-
-
-def _filled(value: Any, unique: str) -> Any:
-    if isinstance(value, str):
-        return value.replace("{unique}", unique)
-    if isinstance(value, dict):
-        return {key: _filled(item, unique) for key, item in value.items()}
-    return [_filled(item, unique) for item in value] if isinstance(value, list) else value
 
 
 def removed(http_client: Client, endpoint: LatencyTarget, exchange: Exchange) -> bool:
