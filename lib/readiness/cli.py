@@ -96,7 +96,8 @@ def _executor(name: str) -> Any:
         from distributed import Client
     except ImportError:
         _stop("the executor dask needs the package distributed: pip install distributed")
-    return Client(name.replace("dask://", "tcp://")).get_executor(pure=False)
+    cluster = Client(name.replace("dask://", "tcp://"))  # type: ignore[no-untyped-call]
+    return cluster.get_executor(pure=False)  # type: ignore[no-untyped-call]
 
 
 def _print_verdict(kept: Record, run: Path) -> None:

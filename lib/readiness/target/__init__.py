@@ -1,0 +1,99 @@
+"""The description of a target: ``target:`` of a params file, section by section.
+
+Every section is optional. What is left out leaves its checks not measured, and they say which key
+is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pydantic import PrivateAttr
+
+from ..variables import Deferred
+from .database import Backup, CipherCode, Database, Encryption, Orm
+from .http import (
+    Authentication,
+    Canary,
+    HealthEndpoint,
+    Http,
+    LatencySampling,
+    LatencyTarget,
+    Metrics,
+    ResponseClass,
+    Role,
+    Stub,
+)
+from .repository import Compose, ExpectedFailure, Reports, Repository
+from .section import Request, Safety, Section, need
+
+__all__ = [
+    "Authentication",
+    "Backup",
+    "Canary",
+    "CipherCode",
+    "Compose",
+    "Database",
+    "Encryption",
+    "ExpectedFailure",
+    "HealthEndpoint",
+    "Http",
+    "LatencySampling",
+    "LatencyTarget",
+    "Metrics",
+    "Orm",
+    "Reports",
+    "Repository",
+    "Request",
+    "ResponseClass",
+    "Role",
+    "Safety",
+    "Section",
+    "Stub",
+    "Target",
+    "need",
+]
+
+
+class Target(Section):
+    """``target:`` of a params file, with what may be done to it.
+
+    A section that is missing leaves its checks not measured: sources ask with ``need``.
+    """
+
+    name: str
+    version: Deferred | None = None
+    commit: Deferred | None = None
+    http: Http | None = None
+    database: Database | None = None
+    orm: Orm | None = None
+    repository: Repository | None = None
+    encryption: Encryption | None = None
+    backup: Backup | None = None
+    reports: Reports | None = None
+    not_applicable: dict[str, str] = {}  # check -> why it does not apply
+    _permit: frozenset[Safety] = PrivateAttr(default=frozenset({"passive"}))
+    _answers: Callable[[], list[dict[str, Any]]] | None = PrivateAttr(default=None)
+
+    @property
+    def permit(self) -> frozenset[Safety]:
+        """The safety classes that the environment allows."""
+        return self._permit
+
+    def allowing(self, permit: Iterable[Safety]) -> Target:
+        """The same target with these safety classes allowed."""
+        copy = self.model_copy()
+        copy._permit = frozenset(permit)
+        return copy
+
+    @property
+    def answers(self) -> list[dict[str, Any]] | None:
+        """What this audit has found out about the target so far; None outside of an audit."""
+        return self._answers() if self._answers else None
+
+    def answered_by(self, answers: Callable[[], list[dict[str, Any]]]) -> Target:
+        """The same target with a way to ask for the answers of its audit."""
+        copy = self.model_copy()
+        copy._answers = answers
+        return copy
