@@ -163,19 +163,20 @@ class Audit:
         self, check: Check, evidence: tuple[Evidence, ...], offenders: Sequence[Any]
     ) -> list[EvidenceFile]:
         """Write the evidence of a check; the file is named as the judge names it."""
-        kept = []
-        folder = self.folder / check.id
-        folder.mkdir(parents=True, exist_ok=True)
+        contents: dict[str, bytes] = {}
         for name, one in zip(check.inputs, evidence, strict=True):
-            content = one.to_json().encode()
-            (folder / f"{name}.json").write_bytes(content)
-            path = f"evidence/{check.id}/{name}.json"
-            kept.append(EvidenceFile(path=path, sha256=hashlib.sha256(content).hexdigest()))
+            contents[f"{name}.json"] = one.to_json().encode()
+            contents |= {f"{name}.{suffix}": content for suffix, content in one.files.items()}
         if offenders:
             text = redact(json.dumps(list(offenders), indent=1, ensure_ascii=False, default=str))
-            (folder / "offenders.json").write_text(text, encoding="utf-8")
-            path = f"evidence/{check.id}/offenders.json"
-            kept.append(EvidenceFile(path=path, sha256=hashlib.sha256(text.encode()).hexdigest()))
+            contents["offenders.json"] = text.encode()
+        folder = self.folder / check.id
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = []
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+            path, digest = f"evidence/{check.id}/{name}", hashlib.sha256(content).hexdigest()
+            kept.append(EvidenceFile(path=path, sha256=digest))
         return kept
 
 

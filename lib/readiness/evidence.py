@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ class Collected:
     records: list[dict[str, Any]] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)  # program or library -> version
+    files: dict[str, bytes] = field(default_factory=dict)  # kept beside the evidence, e.g. Parquet
 
 
 @dataclass
@@ -58,6 +59,7 @@ class Evidence:
     tools: dict[str, str]
     problem: Problem | None = None
     seal: str = ""
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def table(self) -> pd.DataFrame:
         """The records as a data frame, for looking at them."""
@@ -73,17 +75,28 @@ class Evidence:
     def _digest(self) -> str:
         said: list[object] = [self.source, self.records, self.facts, self.tools]
         said.append(asdict(self.problem) if self.problem else None)
+        said.append(self._file_digests())
         return hashlib.sha256(_dump(said).encode()).hexdigest()
 
+    def _file_digests(self) -> dict[str, str]:
+        return {name: hashlib.sha256(content).hexdigest() for name, content in self.files.items()}
+
     def to_json(self) -> str:
-        """The evidence file's content; secrets that were resolved in this process are cut out."""
-        return redact(_dump({**asdict(self), "collected_at": self.collected_at.isoformat()}))
+        """The evidence file's content; secrets that were resolved in this process are cut out.
+
+        Of the files beside it stand the digests.
+        """
+        raw = {f.name: getattr(self, f.name) for f in fields(self)}
+        raw["collected_at"] = self.collected_at.isoformat()
+        raw["problem"] = asdict(self.problem) if self.problem else None
+        return redact(_dump(raw | {"files": self._file_digests()}))
 
     @classmethod
     def from_json(cls, text: str) -> Evidence:
         """Read an evidence file again, for judging a run offline."""
         raw = json.loads(text)
         problem = raw.pop("problem")
+        raw["files"] = {}  # they stand beside it, and no judge asks for them
         if problem:
             reason = Reason(problem["reason"]) if problem["reason"] else None
             problem = Problem(Status(problem["status"]), reason, problem["message"])
@@ -130,6 +143,7 @@ class Source:
         facts = json.loads(redact(_dump(collected.facts)))
         took = round(time.perf_counter() - clock, 4)
         evidence = Evidence(self.name, started, took, records, facts, collected.tools, problem)
+        evidence.files = collected.files
         evidence.seal = evidence._digest()
         return evidence
 

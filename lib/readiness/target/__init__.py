@@ -25,6 +25,7 @@ from .http import (
     Role,
     Stub,
 )
+from .load import Load, LoadRequest, PercentileTargets
 from .repository import Compose, ExpectedFailure, Reports, Repository
 from .section import Request, Safety, Section, need
 
@@ -41,8 +42,11 @@ __all__ = [
     "Http",
     "LatencySampling",
     "LatencyTarget",
+    "Load",
+    "LoadRequest",
     "Metrics",
     "Orm",
+    "PercentileTargets",
     "Reports",
     "Repository",
     "Request",
@@ -66,6 +70,7 @@ class Target(Section):
     version: Deferred | None = None
     commit: Deferred | None = None
     http: Http | None = None
+    load: Load | None = None
     database: Database | None = None
     orm: Orm | None = None
     repository: Repository | None = None
