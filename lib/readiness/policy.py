@@ -324,11 +324,12 @@ def _open_point(
     failed = finding.status is Status.FAIL
     if grave(finding):
         return ("waived failure", "never") if finding.waiver else ("failed", "always")
-    if failed and finding.waiver:
+    minor = failed and finding.severity is Severity.LOW
+    if failed and finding.waiver and not minor:  # waiving a minor gap makes it no larger
         return "waived failure", "never"
     if not satisfied(finding, policy, stage):
         return _state(finding, policy, stage), "unless accepted"
-    if failed and finding.severity is not Severity.LOW:
+    if failed and not minor:
         return "failed", "unless accepted"
     if _unknown(finding, policy):
         return _state(finding, policy, stage), "never"
