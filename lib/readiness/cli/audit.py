@@ -1,0 +1,122 @@
+"""Auditing an environment, judging a run's evidence again, and the catalogue of checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..finding import Status
+from .words import NO_GO, RunFolder, Stage, stop
+
+if TYPE_CHECKING:
+    from ..record import Record
+
+
+def audit(
+    environment: Annotated[str, typer.Option(help="The name of a file in params/")] = "demo",
+    area: Annotated[list[str] | None, typer.Option(help="Only this area; may be repeated")] = None,
+    stage: Annotated[Stage, typer.Option(help="Decides the exit status")] = "staging",
+    executor: Annotated[str, typer.Option(help="local, or dask://host:port")] = "local",
+) -> None:
+    """Audit an environment. Exits 0 for GO and CONDITIONAL GO, 1 for NO-GO, 2 if it cannot run."""
+    from .. import reference, runner
+    from ..finding import AREAS
+    from ..record import Record
+
+    if unknown := set(area or ()) - set(AREAS):
+        stop(f"no such area: {', '.join(sorted(unknown))} (there are: {', '.join(AREAS)})")
+    if environment == "demo":
+        reference.use_variables()
+    areas = [a for a in AREAS if not area or a in area]
+    wanted = runner.request(environment, stage=stage, areas=areas, say=typer.echo)
+    run = runner.audit(wanted, _executor(executor))
+    kept = Record.read(run)
+    _print_verdict(kept, run)
+    raise SystemExit(NO_GO if getattr(kept.decision, stage) == "NO-GO" else 0)
+
+
+def _executor(name: str) -> Any:
+    """The executor that carries the notebooks: None for the local pool, or a Dask cluster's."""
+    if name == "local":
+        return None
+    if not name.startswith("dask://"):
+        stop(f"no such executor: {name} (local, or dask://host:port)")
+    try:
+        from distributed import Client
+    except ImportError:
+        stop("the executor dask needs the package distributed: pip install distributed")
+    cluster = Client(name.replace("dask://", "tcp://"))  # type: ignore[no-untyped-call]
+    return cluster.get_executor(pure=False)  # type: ignore[no-untyped-call]
+
+
+def _print_verdict(kept: Record, run: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..report.blocks import Mark
+
+    table = Table(
+        "Area", "Colour", "If unknowns pass / fail", "Confidence", "Passed", "Failed", "Unknown"
+    )
+    for result in kept.areas:
+        table.add_row(
+            result.area.replace("_", " "),
+            str(Mark.of(result.colour)),
+            f"{result.colour_if_unknowns_pass} / {result.colour_if_unknowns_fail}",
+            f"{result.confidence:.0%}",
+            f"{result.passed}/{result.expected}",
+            str(result.failed),
+            str(result.not_measured),
+        )
+    console = Console()
+    console.print(table)
+    for notebook in kept.notebooks:
+        if notebook.problem:
+            console.print(f"notebook {notebook.area}: {notebook.problem}", markup=False)
+    console.print(f"staging: {kept.decision.staging}    production: {kept.decision.production}")
+    console.print(f"{run / 'assessment.html'}", soft_wrap=True, markup=False)
+
+
+def judge(run: RunFolder) -> None:
+    """Judge a run's evidence again, offline, and say where the answer differs."""
+    from ..check import catalogue
+    from ..evidence import Evidence
+    from ..record import Record
+
+    run, known = run.resolve(), catalogue()
+    judged = differing = 0
+    for finding in Record.read(run).findings:
+        check = known.get(finding.check)
+        names = check.inputs if check and not finding.carried_over else []
+        files = [run / "evidence" / finding.check / f"{name}.json" for name in names]
+        if check is None or not files or not all(f.exists() for f in files):
+            continue
+        evidence = [Evidence.from_json(f.read_text(encoding="utf-8")) for f in files]
+        again = check.assess(evidence, check.criteria.model_validate(finding.criteria))
+        judged += 1
+        overruled = finding.status is Status.NOT_APPLICABLE or finding.reason == "uncalibrated"
+        if again.status is not finding.status and not overruled:
+            differing += 1
+            said = f"was {finding.status}, is now {again.status}: {again.observed}"
+            typer.echo(f"{finding.check}: {said}")
+    typer.echo(f"{judged} findings judged again, {differing} differ")
+    raise SystemExit(1 if differing else 0)
+
+
+def checks() -> None:
+    """The catalogue of checks, made from the code."""
+    from .. import policy
+    from ..check import catalogue
+
+    known = catalogue()
+    for identifier in policy.load().checks:
+        if check := known.get(identifier):
+            typer.echo(f"\n{identifier}  {check.severity}, {check.strength}, {check.safety}")
+            typer.echo(f"  {check.title}")
+            for name in ("What", "Why", "Bad", "Remedy"):
+                typer.echo(f"  {name}: {check.sections[name]}")
+            typer.echo(f"  Specimens: {', '.join(s.name for s in check.specimens)}")
+        else:
+            typer.echo(f"\n{identifier}  not measured by this version")
