@@ -211,7 +211,7 @@ def evidence(run: Path, check: str, records: list[dict[str, object]]) -> Evidenc
         STARTED,
         0.2,
         records,
-        {"requests": requests},
+        {"requests": requests, "requests_sent": len(requests)},
         {"httpx": "0.28.1", "PostgreSQL": "15.14"},
     )
     path = f"evidence/{check}/records.json"

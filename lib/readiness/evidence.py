@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .finding import NotMeasured, Reason, Status, now
 from .target import Safety, Target
+from .traffic import COLLECTING, Planned
 from .variables import redact
 
 if TYPE_CHECKING:
@@ -114,17 +115,27 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
+# What a source would send to a target, given the operations of its API document.
+Plan = Callable[[Target, list[str]], Iterable[Planned]]
+
+
 @dataclass(frozen=True)
 class Source:
-    """A way to collect evidence: its name, what it may do to the target, and the function."""
+    """A way to collect evidence: its name, what it may do to the target, and the function.
+
+    ``plan`` tells, without sending anything, which requests it would send to the service at most;
+    a source that sends none has none.
+    """
 
     name: str
     safety: Safety
     collect: Callable[[Target], Collected]
+    plan: Plan | None = None
 
     def __call__(self, target: Target) -> Evidence:
         started, clock = now(), time.perf_counter()
         collected, problem = Collected(), None
+        sent, naming = len(target.traffic.entries), COLLECTING.set(self.name)
         try:
             if self.safety not in target.permit:
                 raise NotMeasured(
@@ -138,6 +149,9 @@ class Source:
         except Exception as broke:
             message = redact(_whole(f"{self.name} broke: {type(broke).__name__}: {broke}"))
             problem = Problem(Status.ERROR, None, message)
+        finally:
+            COLLECTING.reset(naming)
+        collected.facts |= target.traffic.facts(sent)  # also of a source that found nothing out
         # Through JSON and back, so that what is judged now is what will be judged offline.
         records = json.loads(redact(_dump(collected.records)))
         facts = json.loads(redact(_dump(collected.facts)))
@@ -148,12 +162,14 @@ class Source:
         return evidence
 
 
-def source(safety: Safety = "passive") -> Callable[[Callable[[Target], Collected]], Source]:
-    """Make a function of the target a source, e.g. ``@source("active")``."""
+def source(
+    safety: Safety = "passive", plan: Plan | None = None
+) -> Callable[[Callable[[Target], Collected]], Source]:
+    """Make a function of the target a source, e.g. ``@source("active", plan=planned)``."""
 
     def decorate(collect: Callable[[Target], Collected]) -> Source:
         module = collect.__module__.rsplit(".", 1)[-1]
-        made = Source(f"{module}.{collect.__name__}", safety, collect)
+        made = Source(f"{module}.{collect.__name__}", safety, collect, plan)
         object.__setattr__(made, "__doc__", collect.__doc__)
         return made
 

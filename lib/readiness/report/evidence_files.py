@@ -38,12 +38,12 @@ class EvidenceFiles:
         """Source, tools, seconds and requests of each collection; once, however many judged it."""
         seen: dict[tuple[str, str], dict[str, Any]] = {}
         for content in self._all():
-            requests = content["facts"].get("requests")
+            sent = content["facts"].get("requests_sent")
             seen[str(content.get("source")), str(content.get("collected_at"))] = {
                 "source": content.get("source"),
                 "tools": content.get("tools") or {},
                 "duration_s": content.get("duration_s") or 0.0,
-                "requests": len(requests) if isinstance(requests, list) else 0,
+                "requests": sent if isinstance(sent, int) else 0,
             }
         return [seen[key] for key in sorted(seen)]
 

@@ -130,7 +130,6 @@ def attempts(target: Target) -> Collected:
                 for d in doors
             ],
             "default_secrets": {"tried": len(known), "files_not_found": missing},
-            "requests": http_client.ledger,
         }
     records = [row for one in doors for row in one.rows]
     return Collected(records, facts, {"httpx": httpx.__version__, "pyjwt": jwt.__version__})

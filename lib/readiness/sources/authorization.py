@@ -57,7 +57,6 @@ def anonymous(target: Target) -> Collected:
         ],
         "control": control,
         "absent": asker.absent,
-        "requests": http_client.ledger,
     }
     return Collected(records, facts, {"httpx": httpx.__version__})
 

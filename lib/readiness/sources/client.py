@@ -12,8 +12,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
@@ -24,8 +22,8 @@ from ..finding import NotMeasured, Reason
 from ..target import Http, Request, Target, need
 from ..variables import keep_secret
 from .deadline import Deadline, Transport
+from .pace import Pace, allowance, retry_after
 
-LONGEST_WAIT_S = 65.0  # for a rate limiter that says when to come back
 MOST_WAITS = 3  # of that kind for one request
 USER_AGENT = "readiness-audit"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -61,8 +59,9 @@ class Exchange:
 class Client:
     """Sends requests to the target: never faster, more or longer than the parameters allow.
 
-    A 429 that says when to come back is waited for. Every request is written to ``ledger`` with
-    method, path, status and time; never with headers or bodies.
+    Nor faster than the service's own headers allow; a 429 that says when to come back is waited
+    for. Every request is written down in the target's traffic, of which ``ledger`` is this client's
+    part: operation, path, status and time, never headers or bodies.
     """
 
     def __init__(
@@ -76,8 +75,10 @@ class Client:
         self._deadline = deadline
         self._interval = 60.0 / http.requests_per_minute
         self._next = 0.0
+        self._pace = Pace()
         self._patience = http.max_wait_s
         self._credentials: dict[str, dict[str, str]] = {}
+        self._stubs = http.stubs
 
     def send(
         self,
@@ -88,22 +89,73 @@ class Client:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         content: bytes | None = None,
+        operation: str | None = None,
+        burst: bool = False,
+        fresh: bool = False,
+        timed: bool = True,
     ) -> Exchange:
         """Send one request; what goes wrong on the way is in ``Exchange.error``, never raised.
 
+        ``operation`` names it in the ledger where the path has values filled in. ``burst`` sends at
+        once and takes a 429 for an answer: for the question whether there is a limit. ``fresh``
+        opens a connection for this request alone, so that any worker may take it. ``timed`` is
+        False where the request itself asks for a slow answer.
+
         Raises NotMeasured ``not_permitted`` for an excluded operation, an unsafe method where
-        ``active`` is not permitted, or more requests than the parameters allow.
+        ``active`` is not permitted, or more requests than the parameters allow; and Stopped when
+        the service has begun to fail.
         """
+        named = operation or f"{method} {path.split('?', 1)[0]}"
+        sent = {**(headers or {}), **({"Connection": "close"} if fresh else {})}
         waits = 0
         while True:
             self._may_send(method, path)
-            exchange = self._send_once(method, path, headers, json, form, content)
-            wait = _retry_after(exchange) if exchange.status == 429 else None
+            if not burst:
+                self._keep_pace(sent, named)
+            exchange = self._send_once(method, path, sent, json, form, content)
+            self._note(exchange, named, timed)
+            told = allowance(exchange.header)
+            self._pace.learn(sent, named, told)
+            if told:
+                self.target.traffic.limits.add(f"{told.limit} requests in a window")
+            wait = retry_after(exchange.header) if exchange.status == 429 and not burst else None
             if wait is None or waits == MOST_WAITS or wait > self._patience:
                 return exchange
             waits += 1
-            self._patience -= wait
-            time.sleep(wait)
+            self._wait(wait)
+
+    def _keep_pace(self, headers: Mapping[str, str], operation: str) -> None:
+        """Wait until the parameters and what the service said of its limit allow the next."""
+        if (early := self._next - time.monotonic()) > 0:
+            time.sleep(early)
+        if 0 < (wait := self._pace.wait_s(headers, operation)) <= self._patience:
+            self._wait(wait)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait because of the service's limit, which patience and the evidence count."""
+        self._patience -= seconds
+        self.target.traffic.waited_s += seconds
+        time.sleep(seconds)
+
+    def _note(self, exchange: Exchange, operation: str, timed: bool) -> None:
+        traffic, status = self.target.traffic, exchange.status
+        entry = traffic.note(
+            operation,
+            exchange.method,
+            exchange.path,
+            status,
+            exchange.elapsed_ms,
+            exchange.error or "",
+        )
+        self.ledger.append(entry)
+        if any(stub.status == status and covers(stub.operation, operation) for stub in self._stubs):
+            return  # fails by design
+        traffic.watch(
+            entry,
+            most_errors=self.http.stop_at_errors,
+            slowdown=self.http.stop_at_slowdown,
+            timed=timed,
+        )
 
     def request(self, request: Request, headers: Mapping[str, str] | None = None) -> Exchange:
         """Send a request described in the parameters, with its role's credentials."""
@@ -166,7 +218,8 @@ class Client:
             raise NotMeasured(
                 Reason.NOT_PERMITTED, f"{operation} needs permission: add active under permit"
             )
-        if len(self.ledger) >= self.http.max_requests:
+        self.target.traffic.go_on()
+        if len(self.target.traffic.entries) >= self.http.max_requests:
             raise NotMeasured(
                 Reason.NOT_PERMITTED,
                 f"target.http.max_requests ({self.http.max_requests}) is used up",
@@ -181,8 +234,6 @@ class Client:
         form: Mapping[str, str] | None,
         content: bytes | None,
     ) -> Exchange:
-        if (early := self._next - time.monotonic()) > 0:
-            time.sleep(early)
         self._next = time.monotonic() + self._interval
         # A login may have set a cookie; who a request comes from is said by its headers alone.
         self._transport.cookies.clear()
@@ -210,8 +261,6 @@ class Client:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as broke:
             error = f"{type(broke).__name__}: {broke}"
         elapsed = (time.perf_counter() - started) * 1000
-        entry = {"method": method, "path": path, "status": status, "ms": round(elapsed, 2)}
-        self.ledger.append(entry | ({"error": error} if error else {}))
         return Exchange(method, path, status, received, body, elapsed, error or None)
 
 
@@ -223,19 +272,6 @@ def _read(response: httpx.Response, most: int) -> bytes:
         if len(body) >= most:
             break
     return bytes(body[:most])
-
-
-def _retry_after(exchange: Exchange) -> float | None:
-    """The seconds that a Retry-After asks for, given as a number or as a date (RFC 9110)."""
-    said = (exchange.header("retry-after") or "").strip()
-    if said.isdecimal():
-        return min(float(said), LONGEST_WAIT_S)
-    try:
-        at = parsedate_to_datetime(said)
-    except ValueError:
-        return None
-    left = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(left, 0.0), LONGEST_WAIT_S)
 
 
 def covers(template: str, operation: str) -> bool:

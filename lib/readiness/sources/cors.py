@@ -56,7 +56,6 @@ def answers(target: Target) -> Collected:
             "planned": len(planned),
             "without_credentials_because": why_none,
             "trusted": http.origins,
-            "requests": http_client.ledger,
         }
     if records and all(r["status"] is None for r in records):
         raise NotMeasured(Reason.UNREACHABLE, f"no request was answered: {records[-1]['error']}")

@@ -39,15 +39,12 @@ def answers(target: Target) -> Collected:
         again = [e for e in endpoints if any(_option(w, "varies") for w in e.body.values())]
         time.sleep(max((e.again_after_s for e in again), default=0))
         records += [_row(e, "again", _ask(http_client, e)) for e in again]
-        ledger = http_client.ledger
     if all(record["status"] is None for record in records):
         raise NotMeasured(
             Reason.UNREACHABLE, f"no health endpoint was reached: {records[0]['error']}"
         )
     declared = [endpoint.model_dump(mode="json") for endpoint in endpoints]
-    return Collected(
-        records, {"declared": declared, "requests": ledger}, {"httpx": httpx.__version__}
-    )
+    return Collected(records, {"declared": declared}, {"httpx": httpx.__version__})
 
 
 def _ask(http_client: Client, endpoint: HealthEndpoint) -> Exchange:

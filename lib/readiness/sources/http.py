@@ -66,7 +66,6 @@ def response_classes(target: Target) -> Collected:
         facts = {
             "scheme": http_client.scheme,
             "not_sent": not_sent,
-            "requests": http_client.ledger,
         }
     if records and all(r["status"] is None for r in records):
         raise NotMeasured(Reason.UNREACHABLE, f"no request was answered: {last_error}")

@@ -102,7 +102,7 @@ def canaries(target: Target) -> Collected:
         finally:
             flock.remove()
         flock.search()  # again: a removal may have written what it removed somewhere else
-        facts |= flock.facts() | {"requests": service.ledger}
+        facts |= flock.facts()
         version = database.facts["server_version"]
     return Collected(flock.records(), facts, {"PostgreSQL": version})
 

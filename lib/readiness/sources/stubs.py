@@ -48,7 +48,6 @@ def operations(target: Target) -> Collected:
             "operations_gap": gap,
             "not_listed": caller.not_listed,
             "credentials_gap": caller.gaps,
-            "requests": http_client.ledger,
         }
     if caller.asked and not caller.answered:
         raise NotMeasured(Reason.UNREACHABLE, f"no request was answered: {caller.last_error}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
+from ..traffic import Traffic
 from ..variables import Deferred
 from .database import Backup, CipherCode, Database, Encryption, Orm
 from .http import (
@@ -79,12 +80,18 @@ class Target(Section):
     reports: Reports | None = None
     not_applicable: dict[str, str] = {}  # check -> why it does not apply
     _permit: frozenset[Safety] = PrivateAttr(default=frozenset({"passive"}))
+    _traffic: Traffic = PrivateAttr(default_factory=Traffic)
     _answers: Callable[[], list[dict[str, Any]]] | None = PrivateAttr(default=None)
 
     @property
     def permit(self) -> frozenset[Safety]:
         """The safety classes that the environment allows."""
         return self._permit
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was sent to this target so far, by whichever source; copies share it."""
+        return self._traffic
 
     def allowing(self, permit: Iterable[Safety]) -> Target:
         """The same target with these safety classes allowed."""

@@ -144,7 +144,9 @@ class Http(Section):
     base_url: Deferred
     timeout_s: float = Field(default=10, gt=0, le=120)
     requests_per_minute: int = Field(default=1200, gt=0)
-    max_requests: int = Field(default=5000, gt=0)
+    max_requests: int = Field(default=20_000, gt=0)  # of one notebook, all its sources together
+    stop_at_errors: float = Field(default=0.5, gt=0, le=1)  # share of 5xx in the latest answers
+    stop_at_slowdown: float = Field(default=10, gt=1)  # times what an operation took at first
     max_body_bytes: int = Field(default=2_000_000, gt=0)
     max_wait_s: float = Field(default=300, ge=0)  # in all, for a rate limiter, by each source
     ca_file: Deferred | None = None
