@@ -11,8 +11,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from readiness import decision, record, validity
 from readiness import policy as policies
-from readiness import record
 from readiness.documents import ROOT
 from readiness.evidence import Evidence
 from readiness.finding import (
@@ -27,6 +27,7 @@ from readiness.finding import (
     Strength,
     area_of,
 )
+from readiness.waivers import Considered, Scope
 
 STARTED = datetime(2026, 2, 16, 9, 58, 4, tzinfo=UTC)
 ANSWERS = {
@@ -84,6 +85,17 @@ STUBS = [
         "critical": False,
     },
 ]
+EXPIRED = Considered(
+    check="SEC-CORS",
+    environment="demo",
+    reason="one partner origin, until it moves",
+    owner="web team",
+    approver="L. Auditor",
+    approved_at=datetime(2025, 12, 1, tzinfo=UTC),
+    expires_at=datetime(2026, 1, 1, tzinfo=UTC),
+    scope=Scope(run="20251130T090000Z", severity=Severity.HIGH, offenders=1, offender_ids=[]),
+    ignored="expired at 2026-01-01 00:00 UTC",
+)
 EVIL = (
     "<script>window.hacked=1</script><img src=x onerror='window.hacked=2'>"
     "<iframe src='https://evil.example/frame'></iframe>"
@@ -123,10 +135,12 @@ def write(run: Path, findings: list[Finding], target: str = "nps-reference") -> 
         permit=["active", "passive", "write"],
         postgresql="15.14 of the system",
         notebooks=notebooks,
-        areas=policies.area_results(findings, policy, "staging", finished),
+        areas=decision.area_results(findings, policy, "staging", finished),
         findings=findings,
-        decision=policies.decide(findings, policy),
-        ignored_waivers=["SEC-CORS: expired at 2026-01-01T00:00:00+00:00"],
+        decision=decision.decide(findings, policy, finished),
+        waivers=[EXPIRED],
+        policy=policy.digest(),
+        valid_until=validity.until(findings, [EXPIRED], policy, finished),
     )
     (run / "findings.json").write_text(kept.to_json(), encoding="utf-8")
     (run / "params").mkdir(exist_ok=True)

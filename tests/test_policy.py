@@ -5,9 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from readiness import decision as decisions
 from readiness import policy as policies
+from readiness import standing
+from readiness.confidence import confidence, term
+from readiness.decision import Cell, Verdict
 from readiness.finding import Finding, Reason, Severity, Status, Strength, area_of
-from readiness.policy import Cell, Colour, Verdict
+from readiness.standing import Colour
 
 POLICY = policies.load()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,7 +62,11 @@ def policies_and_runs(draw):
         for number, part in enumerate((names[:cut], names[cut:]))
     ]
     policy = policies.Policy(
-        checks=checks, criteria=criteria, strength_factor=POLICY.strength_factor
+        checks=checks,
+        criteria=criteria,
+        strength_factor=POLICY.strength_factor,
+        owners=POLICY.owners,
+        sign_off=POLICY.sign_off,
     )
     findings = []
     for name in names:
@@ -81,8 +89,8 @@ def lost(findings, index):
 
 def worth(policy, findings, stage, confidence=True):
     """What may not improve: colours, verdict, cells and confidence (each larger is better)."""
-    decision = policies.decide(findings, policy)
-    results = policies.area_results(findings, policy, stage, NOW)
+    decision = decisions.decide(findings, policy, NOW)
+    results = decisions.area_results(findings, policy, stage, NOW)
     cells = [Cell.NO_GO, Cell.GO_WITH_CONDITIONS, Cell.GO]
     found = [COLOURS.index(r.colour) for r in results]
     found.append(VERDICTS.index(getattr(decision, stage)))
@@ -106,7 +114,7 @@ def test_losing_a_pass_never_helps(drawn, stage):
 def test_losing_anything_never_helps_the_worst_case(drawn, stage):
     policy, findings, index = drawn
     before, after = (
-        worth(policy, policies.assume(f, policy, Status.FAIL), stage, confidence=False)
+        worth(policy, standing.assume(f, policy, Status.FAIL), stage, confidence=False)
         for f in (findings, lost(findings, index))
     )
     assert no_better(after, before)
@@ -115,9 +123,9 @@ def test_losing_anything_never_helps_the_worst_case(drawn, stage):
 @given(policies_and_runs(), stages)
 def test_go_rests_on_the_worst_case(drawn, stage):
     policy, findings, _ = drawn
-    if getattr(policies.decide(findings, policy), stage) is Verdict.GO:
-        worst = policies.assume(findings, policy, Status.FAIL)
-        assert getattr(policies.decide(worst, policy), stage) is Verdict.GO
+    if getattr(decisions.decide(findings, policy, NOW), stage) is Verdict.GO:
+        worst = standing.assume(findings, policy, Status.FAIL)
+        assert getattr(decisions.decide(worst, policy, NOW), stage) is Verdict.GO
 
 
 @given(policies_and_runs(), stages)
@@ -137,7 +145,7 @@ def test_a_waiver_never_turns_a_failure_into_a_pass(drawn, stage):
     passed = replaced(strong, index, status=Status.PASS, reason=None, waiver=None)
     assert no_better(worth(policy, waived, stage), worth(policy, passed, stage))
     if waived[index].severity is not Severity.LOW:  # a minor gap, waived or not
-        assert getattr(policies.decide(waived, policy), stage) is not Verdict.GO
+        assert getattr(decisions.decide(waived, policy, NOW), stage) is not Verdict.GO
 
 
 @given(policies_and_runs(), stages)
@@ -158,9 +166,9 @@ def test_order_does_not_matter(drawn, random, stage):
 
 @given(policies_and_runs())
 def test_what_failed_and_is_lost_still_fails(drawn):
-    _, findings, index = drawn
+    policy, findings, index = drawn
     before = replaced(findings, index, status=Status.FAIL, reason=None)
-    after = policies.carry_over(lost(findings, index), before, "20260101T000000Z")
+    after = standing.carry_over(lost(findings, index), before, "20260101T000000Z", policy)
     assert after[index].status is Status.FAIL
     assert after[index].carried_over == "20260101T000000Z"
 
@@ -169,24 +177,24 @@ def test_what_failed_and_is_lost_still_fails(drawn):
 def test_a_waived_failure_never_leaves_an_area_green(severity):
     findings = [finding("OPS-HEALTH", Status.PASS), finding("OPS-LOGS", Status.PASS)]
     waived = finding("OPS-BACKUP", Status.FAIL, severity, waiver="accepted")
-    assert policies.colour([*findings, waived], POLICY, "staging") is Colour.YELLOW
+    assert standing.colour([*findings, waived], POLICY, "staging") is Colour.YELLOW
 
 
 def test_nothing_found_is_never_green():
-    assert policies.colour([], POLICY, "staging") is not Colour.GREEN
+    assert standing.colour([], POLICY, "staging") is not Colour.GREEN
     everything_away = [finding(c, Status.NOT_APPLICABLE) for c in POLICY.checks]
-    for result in policies.area_results(everything_away, POLICY, "staging", NOW):
+    for result in decisions.area_results(everything_away, POLICY, "staging", NOW):
         assert result.colour is not Colour.GREEN
-    assert policies.decide([], POLICY).staging is Verdict.NO_GO
+    assert decisions.decide([], POLICY, NOW).staging is Verdict.NO_GO
 
 
 def test_all_measured_and_passed_is_go():
     findings = [finding(check, Status.PASS) for check in POLICY.checks]
-    decision = policies.decide(findings, POLICY)
+    decision = decisions.decide(findings, POLICY, NOW)
     assert (decision.staging, decision.production) == (Verdict.GO, Verdict.GO)
     assert all(
         r.colour is Colour.GREEN and r.confidence == 1.0
-        for r in policies.area_results(findings, POLICY, "production", NOW)
+        for r in decisions.area_results(findings, POLICY, "production", NOW)
     )
 
 
@@ -195,7 +203,7 @@ def test_one_grave_failure_is_no_go():
         finding(c, Status.FAIL if c == "SEC-AUTHN" else Status.PASS, Severity.CRITICAL)
         for c in POLICY.checks
     ]
-    decision = policies.decide(findings, POLICY)
+    decision = decisions.decide(findings, POLICY, NOW)
     assert (decision.staging, decision.production) == (Verdict.NO_GO, Verdict.NO_GO)
     assert [c.check for c in decision.conditions if c.stage == "staging"] == ["SEC-AUTHN"]
 
@@ -204,6 +212,6 @@ def test_confidence_falls_with_age():
     findings = [
         finding(check, Status.PASS) for check in POLICY.checks if area_of(check) == "testing"
     ]
-    old = policies.confidence(findings, POLICY, NOW + timedelta(days=3.5))
+    old = confidence([term(f, POLICY, NOW + timedelta(days=3.5)) for f in findings])
     assert old == pytest.approx(0.5, abs=1e-4)
-    assert policies.confidence(findings, POLICY, NOW + timedelta(days=30)) == 0.0
+    assert confidence([term(f, POLICY, NOW + timedelta(days=30)) for f in findings]) == 0.0

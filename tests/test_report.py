@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from readiness import policy as policies
 from readiness.finding import AREAS, Status, Strength
 from readiness.parameters import ROOT
-from readiness.policy import STAGES, Colour
+from readiness.policy import STAGES
 from readiness.record import Record
 from readiness.report import display, render, text
 from readiness.report.assessment import Assessment
@@ -24,6 +24,7 @@ from readiness.report.page import page_of
 from readiness.report.runs import History
 from readiness.report.sections import stands_in_the_way
 from readiness.report.sign_off import BEGIN, END, empty_sign_off, with_sign_off
+from readiness.standing import Colour, colour
 
 LARGEST = 2_500_000  # bytes of an assessment
 PHONE = {"width": 390, "height": 844}
@@ -426,10 +427,10 @@ def test_required_for_green_is_exactly_what_green_requires(sample, area, stage):
         best = {"status": Status.PASS, "reason": None, "strength": Strength.MEASURED}
         return [f.model_copy(update=best) if f in some else f for f in own]
 
-    assert policies.colour(settled(in_the_way), policy, stage) is Colour.GREEN
+    assert colour(settled(in_the_way), policy, stage) is Colour.GREEN
     for one in in_the_way:
         rest = [f for f in in_the_way if f is not one]
-        assert policies.colour(settled(rest), policy, stage) is not Colour.GREEN
+        assert colour(settled(rest), policy, stage) is not Colour.GREEN
 
 
 def test_a_run_that_breaks_its_report_is_no_document(tmp_path):

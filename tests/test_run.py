@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
-from readiness import loopback, policy, record, runner
+from readiness import loopback, record, runner, standing
 from readiness.finding import Reason, Status
 from readiness.parameters import Parameters, validated
 
@@ -104,7 +104,7 @@ def test_a_notebook_that_breaks_costs_its_own_checks(wanted, breaking):
     assert kept.notebooks[0].problem
     assert findings[CHECK].status is Status.PASS  # was complete before it broke
     assert findings["SEC-HEADERS-CSP"].status is Status.ERROR
-    assert kept.areas[0].colour is not policy.Colour.GREEN
+    assert kept.areas[0].colour is not standing.Colour.GREEN
     assert (folder / "assessment.html").exists()
 
 

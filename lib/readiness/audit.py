@@ -34,6 +34,7 @@ from .finding import (
     area_of,
     now,
 )
+from .offenders import offender_ids
 from .parameters import Parameters, load, validated
 from .report import display
 from .target import Target
@@ -149,6 +150,7 @@ class Audit:
                 redact(json.dumps(list(judgement.offenders)[:SHOWN_OFFENDERS], default=str))
             ),
             offenders_total=len(judgement.offenders),
+            offender_ids=_offender_ids(judgement),
             why=check.sections["Why"],
             remedy=check.sections["Remedy"],
             references=list(check.references),
@@ -232,6 +234,14 @@ def unanswered(identifier: str, said: str = "") -> Finding:
         remedy=known.sections["Remedy"] if known else "",
         measured_at=now(),
     )
+
+
+def _offender_ids(judgement: Judgement) -> list[str]:
+    """The ids of a failure's offenders; of one that names none, what was observed stands for it."""
+    if judgement.status is not Status.FAIL:
+        return []
+    said = redact(json.dumps(list(judgement.offenders), default=str))
+    return offender_ids(json.loads(said) or [{"observed": redact(judgement.observed)}])
 
 
 def _uncalibrated(judgement: Judgement, results: list[Any]) -> Judgement:

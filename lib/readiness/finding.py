@@ -181,6 +181,7 @@ class Finding(_Strict):
     samples: int = 0
     offenders: list[dict[str, Any]] = []
     offenders_total: int = 0
+    offender_ids: list[str] = []  # who all of them are, see offenders.py
     why: str = ""
     remedy: str = ""
     references: list[str] = []

@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from .decision import AreaResult, Decision
 from .documents import ROOT
 from .finding import Finding
-from .policy import AreaResult, Decision, Stage
+from .policy import Stage
+from .waivers import Considered
 
 OUTPUTS = ROOT / "outputs"
 RUN_NAME = re.compile(r"^\d{8}T\d{6}Z$")
@@ -63,7 +65,9 @@ class Record(_Strict):
     areas: list[AreaResult]
     findings: list[Finding]
     decision: Decision
-    ignored_waivers: list[str] = []
+    waivers: list[Considered] = []  # every waiver on file for the environment
+    policy: str  # the digest of the policy in force, as Policy.digest says it
+    valid_until: datetime  # when the first evidence or waiver it rests on expires
     previous: str | None = None
 
     def to_json(self) -> str:

@@ -24,8 +24,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from . import decision, postgresql, record, scratch, signing, standing, validity, waivers
 from . import policy as policies
-from . import postgresql, record, scratch, signing, waivers
 from .audit import unanswered
 from .check import criteria_problems
 from .documents import ROOT, ParameterError, read_yaml
@@ -191,10 +191,12 @@ def _keep(
     run = folder.name.removeprefix(".")
     before = record.latest(wanted.parameters.environment, wanted.outputs)
     if before:
-        found = policies.carry_over(found, record.Record.read(before).findings, before.name)
+        found = standing.carry_over(found, record.Record.read(before).findings, before.name, policy)
     at = now()
     environment = wanted.parameters.environment
-    found, ignored = waivers.apply(found, waivers.load(), environment, at)
+    found, considered = waivers.apply(
+        found, waivers.load(), environment, policy, at, _environments()
+    )
     order = {identifier: n for n, identifier in enumerate(policy.checks)}
     found.sort(key=lambda f: (AREAS.index(f.area), order.get(f.check, len(order)), f.check))
     target = wanted.parameters.target
@@ -221,10 +223,12 @@ def _keep(
             )
             for result in results
         ],
-        areas=policies.area_results(found, policy, wanted.stage, at),
+        areas=decision.area_results(found, policy, wanted.stage, at),
         findings=found,
-        decision=policies.decide(found, policy),
-        ignored_waivers=ignored,
+        decision=decision.decide(found, policy, at),
+        waivers=considered,
+        policy=policy.digest(),
+        valid_until=validity.until(found, considered, policy, at),
         previous=before.name if before else None,
     )
     _write(folder / "findings.json", kept.to_json().encode())
@@ -284,6 +288,12 @@ def _look_up(part: object) -> None:
     elif isinstance(part, list):
         for one in part:
             _look_up(one)
+
+
+def _environments() -> list[str]:
+    """The environments that can be audited: one for each params file of a target."""
+    others = ("policy", "waivers")
+    return [p.stem for p in (ROOT / "params").glob("*.yaml") if p.stem not in others]
 
 
 def _commit() -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from ..decision import Verdict
 from ..finding import Status
-from ..policy import STAGES, Colour, Verdict
+from ..policy import STAGES
 from ..record import Record
+from ..standing import Colour
 from . import Export
 
 COLOURS = {Colour.RED: 0, Colour.YELLOW: 1, Colour.GREEN: 2}

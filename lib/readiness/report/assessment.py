@@ -12,8 +12,9 @@ from pathlib import Path
 
 from .. import policy as policies
 from .. import record
+from ..decision import AreaResult, Cell, Condition, Decision, Verdict
 from ..finding import AREAS, Finding, Reason, Status
-from ..policy import STAGES, AreaResult, Cell, Condition, Decision, Stage, Verdict
+from ..policy import STAGES, Stage
 from . import figures, limits, method
 from .blocks import (
     Block,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from .. import record
 from ..finding import AREAS, now
-from ..policy import Colour
 from ..record import Record
+from ..standing import Colour
 from .blocks import Mark
 from .html import TEMPLATE, inline
 from .page import shell

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import policy as policies
+from ..decision import Cell
 from ..finding import Finding, Reason, Status
-from ..policy import Cell, Policy
+from ..policy import Policy
 from ..record import Record
+from ..standing import grave
 from .blocks import Block, Bullets, Code, Heading, Paragraph, Piece, Quiet, Strong, Text
 from .evidence_files import EvidenceFiles
 from .finding_blocks import REASONS
@@ -38,10 +39,10 @@ def _list(items: Sequence[Text], none: str) -> Block:
 
 
 def _grave(record: Record, policy: Policy) -> list[Text]:
-    grave = [f for f in record.findings if policies.grave(f) and not f.waiver]
+    failed = [f for f in record.findings if grave(f) and not f.waiver]
     return [
         [Strong(sentence(f.title)), f" {sentence(f.observed)} ", Code(f.check)]
-        for f in gravest_first(grave, policy)
+        for f in gravest_first(failed, policy)
     ]
 
 

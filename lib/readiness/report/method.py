@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .. import policy as policies
 from ..finding import Strength
 from ..policy import Policy
 from ..record import Record
@@ -45,21 +44,20 @@ def confidence(record: Record, policy: Policy) -> list[Block]:
     rows: list[list[Text]] = []
     terms: list[list[Text]] = []
     for result in record.areas:
-        own = [f for f in record.findings if f.area == result.area]
-        parts = [policies.term(f, policy, record.finished) for f in own]
-        total, reached = sum(p.weight for p in parts), sum(p.reached for p in parts)
-        percent = 100 * policies.confidence(own, policy, record.finished)
+        total = sum(t.weight for t in result.terms)
+        reached = sum(t.reached for t in result.terms)
+        percent = 100 * result.confidence
         rows.append([TITLES[result.area], number(reached, 2), number(total, 2), number(percent, 1)])
         terms += [
             [
-                Code(f.check),
-                number(p.weight, 1),
-                number(p.coverage),
-                number(p.strength, 2),
-                number(p.freshness, 3),
-                number(p.reached, 2),
+                Code(t.check),
+                number(t.weight, 1),
+                number(t.coverage),
+                number(t.strength, 2),
+                number(t.freshness, 3),
+                number(t.reached, 2),
             ]
-            for f, p in zip(own, parts, strict=True)
+            for t in result.terms
         ]
     factors = ", ".join(f"{s} {policy.strength_factor[s]:g}" for s in Strength)
     formula = (
@@ -125,11 +123,13 @@ def provenance(record: Record, evidence: EvidenceFiles) -> list[Block]:
         columns: list[Head] = ["Notebook", *seconds, "Outcome"]
         blocks.append(Table(columns, notebooks, "Notebooks", 0))
     waived: list[list[Text]] = [
-        [Code(f.check), line(f.waiver), "in force"] for f in record.findings if f.waiver
+        [
+            Code(line(w.check)),
+            line(str(w)),
+            f"ignored: {line(w.ignored)}" if w.ignored else "in force",
+        ]
+        for w in record.waivers
     ]
-    for ignored in record.ignored_waivers:
-        check, _, why = ignored.partition(": ")
-        waived.append([Code(check), line(why), "ignored"])
     if waived:
         blocks.append(Table(["Check", "Waiver", "State"], waived, "Waivers", 0))
     else:

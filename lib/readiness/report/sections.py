@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import policy as policies
+from ..decision import AreaResult
 from ..finding import Finding, Reason, Severity, Status
-from ..policy import AreaResult, Policy, Stage
+from ..policy import Policy, Stage
+from ..standing import colour, satisfied
 from .blocks import (
     Block,
     Bullets,
@@ -42,7 +43,7 @@ TITLES = {
 def stands_in_the_way(finding: Finding, policy: Policy, stage: Stage) -> bool:
     """Whether this finding keeps its area from GREEN at a stage."""
     failed = finding.status is Status.FAIL and finding.severity is not Severity.LOW
-    return failed or not policies.satisfied(finding, policy, stage)
+    return failed or not satisfied(finding, policy, stage)
 
 
 def gravest_first(findings: Sequence[Finding], policy: Policy) -> list[Finding]:
@@ -102,7 +103,7 @@ def _standing(
     said += [f", {result.not_applicable} not applicable"] if result.not_applicable else []
     said += [". With every unknown settled: ", *settled(result), ". Confidence "]
     said += [f"{number(100 * result.confidence)} %. By what {other} requires: "]
-    return [*said, Mark.of(policies.colour(findings, policy, other)), "."]
+    return [*said, Mark.of(colour(findings, policy, other)), "."]
 
 
 def _evidence(findings: Sequence[Finding]) -> list[Block]:
