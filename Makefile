@@ -1,17 +1,21 @@
 # Everything a fresh machine needs is Python 3.11 or newer; each target sets up what it uses.
 PYTHON ?= python3
+WORKERS ?= 2
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: audit test lab bench lint lock clean
+.PHONY: audit test soak lab bench lint lock clean
 .DELETE_ON_ERROR:
 
 audit: $(STAMP)
 	$(BIN)/readiness reference audit
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest tests $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests $(PYTEST_ARGS)
+
+soak: $(STAMP)
+	$(BIN)/python -m pytest -m soak tests $(PYTEST_ARGS)
 
 lab: $(STAMP)
 	$(BIN)/readiness reference lab

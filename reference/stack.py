@@ -331,7 +331,8 @@ class Stack:
     def set_fault(self, name: str) -> faults.Fault:
         """Spoil the stack in one way; another fault that is set is undone first."""
         fault = faults.load(name)
-        self.clear_fault()
+        # Where the next fault starts the API anew, undoing the one before need not.
+        self._undo(restart=not fault.restarts or bool(fault.reports or fault.rerun))
         if fault.reports or fault.rerun:
             self.reports()
         self.remember(fault=name)  # first: what fails halfway can be undone all the same
@@ -372,6 +373,9 @@ class Stack:
 
     def clear_fault(self) -> str | None:
         """Undo the fault that is set; its name, or None when there was none."""
+        return self._undo(restart=True)
+
+    def _undo(self, restart: bool) -> str | None:
         name = self.record.get("fault")
         if not name:
             return None
@@ -379,7 +383,8 @@ class Stack:
         self.remember(repository=None, reports=None, environment={})
         if fault.restarts:
             self.stop_api()
-            self.start_api()
+            if restart:
+                self.start_api()
         if fault.undo:
             with self.superuser() as database:
                 faults.run_sql(fault.undo, {}, database)

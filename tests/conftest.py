@@ -1,7 +1,13 @@
-"""What several test modules share."""
+"""What several test modules share, and how the suite is spread over processes.
+
+Under pytest-xdist (`make test`) a module stays on one worker, with what it sets up, unless its
+tests name smaller groups by `pytest.mark.xdist_group`. Modules with slow tests begin first. A test
+marked `alone` measures time: it waits until no other test runs, and the others wait for it.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 
@@ -9,6 +15,37 @@ import pytest
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 QUIETLY = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+
+
+def group(item):
+    mark = item.get_closest_marker("xdist_group")
+    return mark.args[0] if mark else item.path.stem
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    slow = {group(item) for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: group(item) not in slow)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
+def pytest_collection_finish(session):
+    """A version of pytest that pytest-xdist does not fit loses the groups without a word."""
+    if session.config.getoption("loadgroup", False):
+        assert all("@" in item.nodeid for item in session.items), "the groups are lost"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Hold this file's lock: shared by tests side by side, wholly by one that runs alone."""
+    kind = fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH
+    lock = os.open(__file__, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, kind)
+        return (yield)
+    finally:
+        os.close(lock)
 
 
 def program(*names):

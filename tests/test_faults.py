@@ -2,9 +2,15 @@
 
 What a fault cannot have touched is not collected again: a changed compose file leaves the service
 and its database as they were. One fault of each kind is tried against every source, to show it.
+
+Faults that start the API anew are one group, all others another; each group has a worker's stack.
 """
 
+import fcntl
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,6 +22,7 @@ from readiness.parameters import load
 
 pytestmark = pytest.mark.slow
 
+REFERENCE = reference.stack()
 FAULTS = {p.stem: yaml.safe_load(p.read_text()) for p in (ROOT / "reference/faults").glob("*.yaml")}
 READS = {  # what each kind of source looks at; one that stands nowhere is always asked again
     "authentication": {"service"},
@@ -53,17 +60,40 @@ def touched(fault):
     return found
 
 
+RESTARTING = [name for name in sorted(FAULTS) if REFERENCE.faults.load(name).restarts]
+SERVICE = pytest.mark.xdist_group("faults of the service")
+REST = pytest.mark.xdist_group("faults of the rest")
+
+
+def case(name):
+    marks = [SERVICE if name in RESTARTING else REST]
+    if "PERF-BASELINE" in FAULTS[name]["flips"]:
+        marks.append(pytest.mark.alone)
+    return pytest.param(name, marks=marks)
+
+
 @pytest.fixture(scope="module")
-def stack():
-    """The reference stack with its reports; left as it was found."""
-    running = reference.stack()
-    was_up = running.status()["up"]
-    running.up()
-    running.reports()
-    running.clear_fault()
-    yield running
-    if not was_up:
-        running.down()
+def stack(tmp_path_factory):
+    """A reference stack of this worker's own, with its reports, which one worker makes for all."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = shared / "reports"
+    state = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
+    try:
+        running = REFERENCE.up(state)
+        with (shared / "reports.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if made.exists():
+                shutil.copytree(made, state / "reports")
+            running.reports()
+            shutil.copytree(state / "reports", made, dirs_exist_ok=True)
+        before = dict(os.environ)
+        yield running
+        os.environ.clear()
+        os.environ.update(before)
+    finally:
+        REFERENCE.down(state)
+        Path(f"{state}.lock").unlink(missing_ok=True)
 
 
 def collect(stack, names):
@@ -79,9 +109,23 @@ def said(evidence):
 
 @pytest.fixture(scope="module")
 def sound(stack):
+    """What the stack shows while nothing is the matter with it."""
+    stack.clear_fault()
     return collect(stack, sources())
 
 
+def kind(source):
+    return source.split(".")[0]
+
+
+@SERVICE
+def test_it_comes_up_with_its_reports(stack):
+    assert stack.answers()
+    assert stack.reports().is_dir()
+
+
+@pytest.mark.alone
+@SERVICE
 def test_the_sound_stack_gives_the_picture_of_the_seed(sound):
     by_status = {}
     for check, (status, _) in said(sound).items():
@@ -90,7 +134,7 @@ def test_the_sound_stack_gives_the_picture_of_the_seed(sound):
     assert set(by_status) == {"PASS"}, by_status
 
 
-@pytest.mark.parametrize("name", sorted(FAULTS))
+@pytest.mark.parametrize("name", [case(name) for name in sorted(FAULTS)])
 def test_fault(name, stack, sound):
     fault = FAULTS[name]
     if fault.get("needs"):
@@ -103,17 +147,21 @@ def test_fault(name, stack, sound):
     watched = {
         source
         for source in sources()
-        if READS.get(source.split(".")[0], changed) & changed or name in AGAINST_EVERYTHING
+        if READS.get(kind(source), changed) & changed or name in AGAINST_EVERYTHING
     }
     if "PERF-BASELINE" not in expected:
-        watched -= {source for source in watched if source.split(".")[0] in TIMED}
-    with stack.fault(name):
-        spoilt = {**sound, **collect(stack, watched)}
+        watched -= {source for source in watched if kind(source) in TIMED}
+    stack.set_fault(name)
+    spoilt = {**sound, **collect(stack, watched)}
     before, now = said(sound), said(spoilt)
     turned = {check for check in now if now[check] != before[check]}
     assert turned == expected, {check: (before[check], now[check]) for check in turned ^ expected}
 
 
-def test_undoing_the_faults_restores_every_answer(stack, sound):
-    again = collect(stack, {source for source in sources() if source.split(".")[0] not in TIMED})
+@pytest.mark.parametrize(
+    "faults", [pytest.param("service", marks=SERVICE), pytest.param("rest", marks=REST)]
+)
+def test_undoing_the_faults_restores_every_answer(faults, stack, sound):
+    stack.clear_fault()
+    again = collect(stack, {source for source in sources() if kind(source) not in TIMED})
     assert said({**sound, **again}) == said(sound)

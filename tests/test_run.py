@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache
+from multiprocessing import get_context
 
 import nbformat
 import pytest
@@ -62,14 +64,20 @@ def wanted(tmp_path, monkeypatch, service):
     )
 
 
-def run(wanted, *cells):
+@cache
+def worker():
+    """One worker for most runs here: starting it takes longer than a small run."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+
+def run(wanted, *cells, as_usual=False):
     notebook(runner.NOTEBOOKS, *cells)
-    folder = runner.audit(wanted)
+    folder = runner.audit(wanted, None if as_usual else worker())
     return folder, {f.check: f for f in record.Record.read(folder).findings}
 
 
 def test_a_run_holds_what_design_says(wanted):
-    folder, findings = run(wanted, JUDGE, CONCLUDE)
+    folder, findings = run(wanted, JUDGE, CONCLUDE, as_usual=True)
     assert findings[CHECK].status is Status.PASS
     assert findings[CHECK].calibration.holds
     assert findings["SEC-WAF"].reason is Reason.NO_CHECK
@@ -226,7 +234,8 @@ def test_planted_secrets_reach_no_file(wanted, monkeypatch):
     wanted.parameters = validated(Parameters, wanted.raw, "tiny")
     leaks = "import os; print(dict(os.environ)); audit.target.http.roles['r'].credential.value()"
     url = "audit.target.database.url.value()"
-    folder, findings = run(wanted, JUDGE, leaks, f"raise ValueError({url})", CONCLUDE)
+    cells = (JUDGE, leaks, f"raise ValueError({url})", CONCLUDE)
+    folder, findings = run(wanted, *cells, as_usual=True)  # a worker has the variables of its start
     assert findings[CHECK].status is Status.PASS
     needles = ["planted-database-pw", "planted-token-0123456789", "planted-key-never-named"]
     needles += ['planted"quote', 'planted\\"quote', 'planted\\\\"quote', "and-slash"]

@@ -7,18 +7,28 @@ from readiness.check import Criteria, catalogue, check
 from readiness.finding import Judgement, Status
 from readiness.sources.http import response_classes
 
-CASES = [(known, specimen) for known in catalogue().values() for specimen in known.specimens]
+
+def subject(known):
+    """Checks of one subject share their specimens, which are collected once in a process."""
+    folder = known.specimens[0].path.parent
+    return pytest.mark.xdist_group(f"specimens of {folder.parents[1].name}/{folder.name}")
 
 
-@pytest.mark.parametrize(
-    ("known", "specimen"), CASES, ids=[f"{known.id}-{specimen.name}" for known, specimen in CASES]
-)
+CHECKS = [pytest.param(known, marks=subject(known), id=known.id) for known in catalogue().values()]
+CASES = [
+    pytest.param(known, specimen, marks=subject(known), id=f"{known.id}-{specimen.name}")
+    for known in catalogue().values()
+    for specimen in known.specimens
+]
+
+
+@pytest.mark.parametrize(("known", "specimen"), CASES)
 def test_specimen(known, specimen):
     result = try_specimen(known, specimen, known.criteria())
     assert result.status is specimen.expected(known.id), result.observed
 
 
-@pytest.mark.parametrize("known", catalogue().values(), ids=list(catalogue()))
+@pytest.mark.parametrize("known", CHECKS)
 def test_the_receipt_holds(known):
     assert calibrate(known, known.criteria()).holds
 
