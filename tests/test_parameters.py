@@ -159,7 +159,7 @@ def test_nps_is_described_for_every_check_of_this_version(name, monkeypatch):
         assert getattr(target, section) is not None, section
     assert target.repository.init_sql
     assert target.repository.compose
-    assert target.encryption.code
+    assert all(format.code for format in target.encryption)
     for part in ("openapi", "public", "health", "latency", "roles", "authentication", "canaries"):
         assert getattr(target.http, part), part
     assert (target.reports.unit, target.reports.integration, target.reports.e2e) > ([], [], [])

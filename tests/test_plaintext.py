@@ -18,7 +18,8 @@ from readiness.evidence import Evidence, Problem
 from readiness.finding import Reason, Status, now
 from readiness.parameters import validated
 from readiness.sources import canary, plaintext
-from readiness.sources.envelope import Envelopes, base58_holds, derive_key
+from readiness.sources.envelope import Envelopes, base58_holds
+from readiness.sources.keys import derive_key
 from readiness.target import Encryption, Target
 
 SECTION = {"key": "a password for tests", "salt": "salt for tests", "iterations": 10}
@@ -71,7 +72,7 @@ def test_every_planted_value_is_found_and_none_is_shown():
 
 @given(st.text(min_size=1))
 def test_the_shape_of_a_value_keeps_no_letter_and_no_digit(value: str):
-    shape = plaintext._outline(value.encode(errors="replace"))["shape"]
+    shape = plaintext.outline(value.encode(errors="replace"))["shape"]
     assert set(shape) <= {"x", "9", " ", *string.punctuation}
 
 

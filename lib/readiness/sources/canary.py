@@ -21,9 +21,9 @@ from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from ..finding import NotMeasured
 from ..target import Canary, Encryption
 from .client import Client, filled
-from .columns import KEY, declared, row_name
+from .columns import KEY, as_text, declared, row_name
 from .database import Session, why
-from .envelope import EnvelopeError, configured
+from .envelope import EnvelopeError, Envelopes, configured
 
 LETTERS = "bcfhjkmpqvwxz"  # no vowels: no word, no stem that a text index would cut
 LENGTH = 24
@@ -77,11 +77,9 @@ class _Bird:
 class Canaries:
     """The canaries of one target: written, found, removed."""
 
-    def __init__(self, database: Session, service: Client, encryption: Encryption) -> None:
+    def __init__(self, database: Session, service: Client, formats: list[Encryption]) -> None:
         self._database = database
         self._service = service
-        self._encryption = encryption
-        self._envelopes = configured(encryption)
         self._birds: list[_Bird] = []
         self._written: list[tuple[Canary, list[_Bird], str | None]] = []
         self._hits: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -91,7 +89,11 @@ class Canaries:
         snapshot = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS oldest"
         self._oldest = database.rows(snapshot)[0]["oldest"]
         schemas = database.facts["schemas"]
-        self._sensitive, _ = declared(database, encryption, schemas)
+        self._sensitive = [
+            (table, configured(format))
+            for format in formats
+            for table in declared(database, format, schemas)[0]
+        ]
 
     def write(self) -> None:
         """Send every canary, one after the other."""
@@ -172,7 +174,7 @@ class Canaries:
             " CROSS JOIN LATERAL regexp_matches(lower(c.value), %s, 'g') m(form) LIMIT {most}"
         ).format(
             row=row_name(table["kind"], table["key"]),
-            texts=SQL(", ").join(_as_text(name, type) for name, type in columns),
+            texts=SQL(", ").join(as_text(name, type) for name, type in columns),
             table=Identifier(table["schema"], table["table"]),
             new=self._new,
             names=Literal(table["columns"]),
@@ -186,7 +188,7 @@ class Canaries:
         return SQL("age(xmin) <= age({})").format(oldest)
 
     def _search_sensitive(self) -> None:
-        for table in self._sensitive:
+        for table, envelopes in self._sensitive:
             if table.kind not in ("r", "p", "m"):
                 continue
             query = SQL("SELECT {}, {} FROM {} WHERE {}").format(
@@ -196,15 +198,17 @@ class Canaries:
                 with self._database.connection.cursor() as cursor:
                     for row, *values in cursor.stream(query):
                         for (column, _), value in zip(table.columns, values, strict=True):
-                            self._look_inside(table.full_name(column), row, value)
+                            self._look_inside(table.full_name(column), row, value, envelopes)
             except psycopg.Error as broke:
                 if self._database.connection.broken:
                     raise
                 self._not_searched[f"{table.schema}.{table.name}"] = why(broke)
 
-    def _look_inside(self, column: str, row: str, value: bytes | None) -> None:
+    def _look_inside(
+        self, column: str, row: str, value: bytes | None, envelopes: Envelopes
+    ) -> None:
         try:
-            text = self._envelopes.open(value or b"").decode(errors="replace")
+            text = envelopes.open(value or b"").decode(errors="replace")
         except EnvelopeError:
             return
         for bird in self._birds:
@@ -242,12 +246,6 @@ class Canaries:
             "not_searched": [{"table": t, "why": w} for t, w in self._not_searched.items()],
             "left": sorted(self._left),
         }
-
-
-def _as_text(column: str, type: str) -> Composable:
-    """A column as text; bytes that are no text of their own are escaped."""
-    form = "encode({}, 'escape')" if type == "bytea" else "{}::text"
-    return SQL(form).format(Identifier(column))
 
 
 def _put(body: dict[str, Any], path: list[str], value: str) -> None:

@@ -54,23 +54,24 @@ def spoilt(value: str, envelopes: Envelopes) -> list[tuple[str, str]]:
     form, raw = envelopes.format, envelopes.unpack(value)
     tag = len(raw) - form.tag_bytes
     cases = []
+    header = form.header_bytes
     for place in range(len(raw)):
-        part, start = ("nonce", 0) if place < form.nonce_bytes else ("ciphertext", form.nonce_bytes)
+        part, start = ("nonce", 0) if place < header else ("ciphertext", header)
         part, start = ("tag", tag) if place >= tag else (part, start)
         changed = bytes([*raw[:place], raw[place] ^ 1, *raw[place + 1 :]])
         cases.append((f"{part} byte {place - start} changed", envelopes.pack(changed)))
     other = envelopes.unpack(envelopes.seal(SENTENCE[::-1]))
     cases += [
         ("last byte cut", envelopes.pack(raw[:-1])),
-        ("tag cut to 12 bytes", envelopes.pack(raw[: tag + 12])),
+        ("tag cut", envelopes.pack(raw[: len(raw) - form.tag_bytes // 4])),
         ("tag cut off", envelopes.pack(raw[:tag])),
-        ("ciphertext cut out", envelopes.pack(raw[: form.nonce_bytes] + raw[tag:])),
-        ("nonce alone", envelopes.pack(raw[: form.nonce_bytes])),
+        ("ciphertext cut out", envelopes.pack(raw[:header] + raw[tag:])),
+        ("nonce alone", envelopes.pack(raw[:header])),
         ("prefix alone", form.prefix),
         ("a byte more", envelopes.pack(raw + b"\0")),
-        ("nonce of another", envelopes.pack(other[: form.nonce_bytes] + raw[form.nonce_bytes :])),
+        ("nonce of another", envelopes.pack(other[:header] + raw[header:])),
         ("tag of another", envelopes.pack(raw[:tag] + other[-form.tag_bytes :])),
-        ("not base64", f"{form.prefix}!!!!"),
+        ("not encoded", f"{form.prefix}!!!!"),
         ("no prefix", value.removeprefix(form.prefix)),
         ("prefix twice", form.prefix + value),
         ("no envelope at all", SENTENCE),
@@ -79,4 +80,4 @@ def spoilt(value: str, envelopes: Envelopes) -> list[tuple[str, str]]:
     wrong = [form.prefix.swapcase(), *form.legacy_prefixes, *form.clear_prefixes]
     wrong += [form.prefix[:n] + "x" + form.prefix[n + 1 :] for n in range(len(form.prefix))]
     cases += [(f"prefix {prefix}", prefix + body) for prefix in wrong if prefix != form.prefix]
-    return cases
+    return [(case, changed) for case, changed in cases if changed != value]

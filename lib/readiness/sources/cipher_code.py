@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from base64 import b64decode, b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from ..finding import NotMeasured, Reason
 from ..target import Encryption, Target, need
 from .cipher_cases import SENTENCE, spoilt, texts_for
 from .cipher_service import Answer, Service, running
-from .envelope import EnvelopeError, Envelopes, derive_key, padded
+from .envelope import EnvelopeError, Envelopes
+from .keys import derive_key, salted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,22 +32,34 @@ KEY, OTHER_KEY = "short salt", "another key"  # under which the keys are kept
 def round_trip(target: Target) -> Collected:
     """What the service's cipher made of texts, of changed ciphertexts and of our ciphertexts.
 
-    ``target.encryption.code`` is loaded in its own interpreter and used with throwaway keys, never
-    with the configured one. Each text is encrypted by the service, stored in a table of the scratch
-    server, read back and decrypted by the service and by our implementation of the declared format,
-    and what ours encrypts is decrypted by the service. One record a case, in four groups:
-    derivation, round trip, two encryptions, refusal.
+    ``target.encryption.code`` of each format is loaded in its own interpreter and used with
+    throwaway keys, never with the configured ones. Each text is encrypted by the service, stored in
+    a table of the scratch server, read back and decrypted by the service and by our implementation
+    of the declared format, and what ours encrypts is decrypted by the service. One record a case,
+    in four groups:
+    derivation, round trip, two encryptions, refusal; ``facts.untried`` are formats without code.
     """
-    encryption = need(target.encryption, "target.encryption")
-    code = need(encryption.code, "target.encryption.code")
-    with running(code) as service:
-        trial = _Trial(service, encryption)
-        trial.derive()
-        trial.round_trips()
-        trial.repeat()
-        trial.tamper()
-        facts = {"module": code.module, "python": service.python, "derives": bool(code.derive_key)}
-    return Collected(trial.records, facts, {"cryptography": cryptography.__version__})
+    formats = need(target.encryption, "target.encryption")
+    need([format.code for format in formats if format.code], "target.encryption.code")
+    records: list[dict[str, Any]] = []
+    codes = []
+    for format in formats:
+        if format.code is None:
+            continue
+        with running(format.code) as service:
+            trial = _Trial(service, format)
+            trial.derive()
+            trial.round_trips()
+            trial.repeat()
+            trial.tamper()
+            derives = bool(format.code.derive_key)
+            code = {"module": format.code.module, "python": service.python, "derives": derives}
+        codes.append({"format": format.label, **code})
+        several = {"format": format.label} if len(formats) > 1 else {}
+        records += [several | record for record in trial.records]
+    untried = [format.label for format in formats if format.code is None]
+    facts = {"codes": codes, "untried": untried}
+    return Collected(records, facts, {"cryptography": cryptography.__version__})
 
 
 class _Trial:
@@ -60,34 +73,37 @@ class _Trial:
 
     def derive(self) -> None:
         """Two keys, and the derivation against ours with salts that need padding or cutting."""
-        code, size = self._format.code, self._format.salt_bytes
+        code, form = self._format.code, self._format
         assert code
+        if code.derive_key is None:
+            # As it will be used: 32 bytes for AES-GCM, their base64url for Fernet, or a password.
+            ours, other = (secrets.token_bytes(form.key_bytes) for _ in range(2))
+            given = {KEY: ours, OTHER_KEY: other}
+            if form.scheme == "fernet":
+                given = {name: urlsafe_b64encode(key) for name, key in given.items()}
+            self._service.ask([["key", n, b64encode(k).decode()] for n, k in given.items()])
+            self._ours = Envelopes(form, ours)
+            return
+        size = form.salt_bytes
         salts = {
             KEY: "salt",
             "long salt": secrets.token_hex(size),
             "salt beyond ASCII": "نمک" + "ü" * size,
         }
         password = secrets.token_hex(32)
-        ours = {name: derive_key(password, salt, self._format) for name, salt in salts.items()}
-        key = ours[KEY]
-        if code.derive_key:
-            asked = [
-                ["derive", name, password, salt, b64encode(padded(salt, self._format)).decode()]
-                for name, salt in {**salts, OTHER_KEY: secrets.token_hex(size // 2)}.items()
-            ]
-            answers = self._service.ask(asked)
-            for name, answer in zip(salts, answers, strict=False):
-                same = hmac.compare_digest(_key(answer), ours[name])
-                said = _raised(answer) or ("the same key" if same else "another key")
-                self._note("derivation", name, derived=said)
-            # The service's key, so that a derivation of its own does not spoil the other groups.
-            if len(theirs := _key(answers[0])) in (16, 24, 32):
-                key = theirs
-        else:
-            other = secrets.token_bytes(self._format.key_bytes)
-            keys = {KEY: key, OTHER_KEY: other}
-            self._service.ask([["key", name, b64encode(k).decode()] for name, k in keys.items()])
-        self._ours = Envelopes(self._format, key)
+        asked = [
+            ["derive", name, password, salt, b64encode(salted(salt, form)).decode()]
+            for name, salt in {**salts, OTHER_KEY: secrets.token_hex(size // 2 or 8)}.items()
+        ]
+        answers = self._service.ask(asked)
+        for (name, salt), answer in zip(salts.items(), answers, strict=False):
+            same = hmac.compare_digest(_key(answer), derive_key(password, salt, form))
+            said = _raised(answer) or ("the same key" if same else "another key")
+            self._note("derivation", name, derived=said)
+        # The service's key, so that a derivation of its own does not spoil the other groups.
+        theirs = _key(answers[0])
+        usable = len(theirs) in (16, 24, 32)
+        self._ours = Envelopes(form, theirs if usable else derive_key(password, salts[KEY], form))
 
     def round_trips(self) -> None:
         """Each text there and back, by every way there is."""
@@ -128,7 +144,7 @@ class _Trial:
         nonces = []
         for value in values:
             with suppress(EnvelopeError):
-                nonces.append(self._ours.unpack(value or "")[: self._format.nonce_bytes])
+                nonces.append(self._ours.unpack(value or "")[: self._format.header_bytes])
         self._note(
             "two encryptions",
             case,
@@ -217,8 +233,19 @@ def cases(evidence: Evidence) -> pd.DataFrame:
     import pandas as pd
 
     rows = [record for record in evidence.records if record["group"] != "refusal"]
-    columns = ["group", "case", "characters", "derived", "encrypts", "opens_own", "ours_opens"]
+    columns = [
+        "format",
+        "group",
+        "case",
+        "characters",
+        "derived",
+        "encrypts",
+        "opens_own",
+        "ours_opens",
+    ]
     columns += ["opens_ours", "values", "different_values", "different_nonces"]
+    if not any("format" in row for row in rows):
+        columns.remove("format")
     table = pd.DataFrame(rows, columns=columns).astype(object)
     return table.where(table.notna(), "")
 

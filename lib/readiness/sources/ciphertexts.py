@@ -22,43 +22,51 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST_LISTED = 10_000  # values of one kind; their number is counted in full
+MOST_DIAGNOSED = 200  # each costs some twenty derivations by the first of them, then little
 MOST_PLACES = 20  # named for one nonce
 
 
 @source("passive")
 def stored(target: Target) -> Collected:
-    """Every value of ``target.encryption.columns``, opened under the configured key.
+    """Every value of the columns of ``target.encryption``, opened under the configured keys.
 
     One record a column: how many rows, and how many values of each kind (``sealed`` opens). In
-    ``facts``: the declared format; ``unsealed``, one row for each value that does not open, with
-    its place and never its content; ``reused``, one row for each nonce that stands in several
-    different ciphertexts, and ``copies``, how many values are another one letter for letter.
+    ``facts``: the declared ``formats``; ``unsealed``, one row for each value that does not open,
+    with its place and never its content; ``reused``, one row for each nonce that stands in several
+    different ciphertexts of one key, and ``copies``, how many values are another one letter for
+    letter.
     """
-    encryption = need(target.encryption, "target.encryption")
+    formats = need(target.encryption, "target.encryption")
     schemas = need(target.database, "target.database").schemas
-    need(encryption.columns, "target.encryption.columns")
+    need([name for format in formats for name in format.columns], "target.encryption.columns")
     unsealed: list[dict[str, Any]] = []
     listed = Counter[Kind]()
 
-    def note(column: str, row: str, kind: Kind, value: bytes) -> None:
+    def note(column: str, row: str, kind: Kind, value: bytes, envelopes: Envelopes) -> None:
         listed[kind] += 1
         if listed[kind] <= MOST_LISTED:
             offender = {"column": column, "row": row, "kind": str(kind), "bytes": len(value)}
-            said = {"diagnosis": envelopes.diagnosis(value)} if kind is Kind.REFUSED else {}
+            diagnose = kind is Kind.REFUSED and listed[kind] <= MOST_DIAGNOSED
+            said = {"diagnosis": envelopes.diagnosis(value)} if diagnose else {}
             unsealed.append(offender | said)
 
+    missing: list[str] = []
     with session(target) as database, snapshot(database):
-        tables, missing = declared(database, encryption, schemas)
-        envelopes = configured(encryption)
-        scan = Scan(database, envelopes, note)
-        for table in tables:
-            scan.read(table)
+        scan = Scan(database, note)
+        to_open: list[tuple[Table, Envelopes]] = []
+        for format in formats:
+            tables, not_there = declared(database, format, schemas)
+            missing += not_there
+            envelopes = configured(format)
+            to_open += [(table, envelopes) for table in tables]
+        for table, envelopes in to_open:
+            scan.read(table, envelopes)
         repeated = scan.repeated()
-        reused, copies = _reuse(database, tables, envelopes, repeated) if repeated else ([], 0)
+        reused, copies = _reuse(database, to_open, repeated) if repeated else ([], 0)
         version = database.facts["server_version"]
     scan.records += [{"column": name, "problem": "there is no such column"} for name in missing]
     facts = {
-        "format": described(encryption),
+        "formats": [described(format) for format in formats],
         "unsealed": unsealed,
         "reused": reused,
         "copies": copies,
@@ -68,25 +76,31 @@ def stored(target: Target) -> Collected:
     return Collected(scan.records, facts, tools)
 
 
-def described(encryption: Encryption) -> dict[str, Any]:
-    """The declared format, without its secrets."""
-    return encryption.model_dump(mode="json", exclude={"columns", "key", "salt", "code"})
+def described(format: Encryption) -> dict[str, Any]:
+    """A declared format, without its secrets."""
+    secret = {"columns", "key", "older_keys", "salt", "code"}
+    said = {"label": format.label, "older_keys": len(format.older_keys)}
+    if format.kdf == "hkdf-sha256" or format.salting == "per value":
+        said["password_bytes"] = len(format.key.value().encode())
+    return format.model_dump(mode="json", exclude=secret) | said
 
 
 def _reuse(
-    database: Session, tables: list[Table], envelopes: Envelopes, repeated: set[int]
+    database: Session, to_open: list[tuple[Table, Envelopes]], repeated: set[int]
 ) -> tuple[list[dict[str, Any]], int]:
     """Where the nonces stand that seemed to repeat: the reused ones, and the number of copies.
 
     The same ciphertext twice is a copied value: it was encrypted once. The same nonce in two
-    different ciphertexts was used twice, if one key may have made both: that is two that open, or
-    two that do not, but not one of each, which may be a damaged copy or another key's.
+    different ciphertexts was used twice, if one key may have made both: that is two that open under
+    one key, or two that open under none, but not one of each, which may be a damaged copy or
+    another key's.
     """
-    cut = envelopes.format.nonce_bytes
     groups: dict[bytes, _Group] = {}
-    for table in tables:
+    for table, envelopes in to_open:
+        cut = envelopes.format.header_bytes
         try:
-            for row, *values in chain.from_iterable(batches(database, table)):
+            rows = batches(database, table, envelopes.format.max_values)
+            for row, *values in chain.from_iterable(rows):
                 for (column, _), value in zip(table.columns, values, strict=True):
                     try:
                         raw = envelopes.unpack(value or b"")
@@ -95,7 +109,7 @@ def _reuse(
                     if hash(raw[:cut]) in repeated:
                         group = groups.setdefault(raw[:cut], _Group())
                         place = f"{table.full_name(column)} {row}"
-                        group.add(place, raw, envelopes.decrypts(raw))
+                        group.add(place, raw, envelopes.key_of(raw))
         except psycopg.Error:
             if database.connection.broken:
                 raise
@@ -103,14 +117,14 @@ def _reuse(
     reused = [
         {
             "nonce": hashlib.sha256(nonce).hexdigest()[:16],
-            "ciphertexts": sum(len(different) for different in group.different),
+            "ciphertexts": sum(len(different) for different in group.different.values()),
             "values": group.values,
             "places": group.places,
         }
         for nonce, group in groups.items()
-        if any(len(different) > 1 for different in group.different)
+        if any(len(different) > 1 for different in group.different.values())
     ]
-    copies = sum(g.values - sum(len(d) for d in g.different) for g in groups.values())
+    copies = sum(g.values - sum(len(d) for d in g.different.values()) for g in groups.values())
     return reused, copies
 
 
@@ -119,12 +133,12 @@ class _Group:
 
     def __init__(self) -> None:
         self.values = 0
-        self.different: tuple[set[int], set[int]] = (set(), set())  # that do not open, and that do
+        self.different: dict[str | None, set[int]] = {}  # by key; None: opens under none
         self.places: list[str] = []
 
-    def add(self, place: str, raw: bytes, opens: bool) -> None:
+    def add(self, place: str, raw: bytes, key: str | None) -> None:
         self.values += 1
-        self.different[opens].add(hash(raw))
+        self.different.setdefault(key, set()).add(hash(raw))
         if len(self.places) < MOST_PLACES:
             self.places.append(place)
 
@@ -163,7 +177,7 @@ def composition(evidence: Evidence) -> go.Figure:
     from ..report.look import ACCENT, TONES
 
     tones = {"sealed": ACCENT, "legacy": TONES["caution"]}
-    tones |= {"null": TONES["unknown"], "empty": TONES["unknown"]}
+    tones |= {"null": TONES["unknown"], "empty": TONES["unknown"], Kind.OLDER_KEY: ACCENT}
     shown = [r for r in evidence.records if "problem" not in r or r.get("rows")]
     names = [record["column"] for record in shown]
     figure = go.Figure()

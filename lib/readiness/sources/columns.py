@@ -25,7 +25,8 @@ JOIN pg_type t ON t.oid = a.atttypid
 """
 DECLARED: LiteralString = f"""
 SELECT n.nspname::text AS schema, c.relname::text AS table, a.attname::text AS column,
-       t.typname::text AS type, c.relkind::text AS kind, {KEY}
+       t.typname::text AS type, c.relkind::text AS kind,
+       greatest(c.reltuples, 0)::bigint AS estimate, {KEY}
 WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f')
   AND c.relname::text = ANY (%s::text[]) AND a.attname::text = ANY (%s::text[])
 """
@@ -40,6 +41,7 @@ class Table:
     kind: str  # pg_class.relkind
     key: list[str]
     columns: list[tuple[str, str]] = field(default_factory=list)  # name, type
+    estimate: int = 0  # of its rows, by the server's statistics
 
     @property
     def qualified(self) -> Composable:
@@ -47,6 +49,10 @@ class Table:
 
     def full_name(self, column: str) -> str:
         return f"{self.schema}.{self.name}.{column}"
+
+    def texts(self) -> list[Composable]:
+        """The columns as text that the server can look at; bytes that are no ASCII are escaped."""
+        return [as_text(name, type) for name, type in self.columns]
 
     def row_name(self) -> Composable:
         """An expression that names a row, e.g. ``id=7`` or ``ctid=(0,1)``."""
@@ -59,6 +65,12 @@ class Table:
             (plain if type == "bytea" else text).format(Identifier(name))
             for name, type in self.columns
         ]
+
+
+def as_text(column: str, type: str) -> Composable:
+    """A column as text; bytes that are no text of their own are escaped."""
+    form = "encode({}, 'escape')" if type == "bytea" else "{}::text"
+    return SQL(form).format(Identifier(column))
 
 
 def row_name(kind: str, key: list[str]) -> Composable:
@@ -98,7 +110,7 @@ def declared(
         row = here[0]
         table = known.setdefault(
             (row["schema"], row["table"]),
-            Table(row["schema"], row["table"], row["kind"], row["key"]),
+            Table(row["schema"], row["table"], row["kind"], row["key"], [], row["estimate"]),
         )
         if (row["column"], row["type"]) not in table.columns:
             table.columns.append((row["column"], row["type"]))

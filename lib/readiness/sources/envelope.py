@@ -1,7 +1,4 @@
-"""The ciphertext format that the parameters describe, written without the service's own code.
-
-    prefix + base64( nonce | ciphertext | tag )        AES-GCM, no associated data
-    key = PBKDF2-HMAC-SHA256( password, salt padded with NUL or cut )
+"""The ciphertext formats that the parameters describe, written without the service's own code.
 
 Being a second implementation is its worth: a service that agrees only with itself is caught.
 """
@@ -13,25 +10,18 @@ import hashlib
 import os
 import string
 from base64 import b64encode
-from collections.abc import Iterator
 from enum import StrEnum
-from functools import lru_cache
-from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
-from cryptography.hazmat.primitives.ciphers import algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from ..target import Encryption
+from . import aead, keys
 
-USUAL_TAG = 16
 HEX = frozenset(string.hexdigits.encode())
 BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-# What is tried on a value that does not decrypt, to say what is wrong with it.
-WEAK_ITERATIONS = (1_000, 4_096, 10_000, 100_000, 210_000, 310_000)
+STANDARD = "nonce ciphertext tag"
+TO_STANDARD, TO_URL = bytes.maketrans(b"-_+/", b"+/!!"), str.maketrans("+/", "-_")
+# Tried on a value that does not decrypt, to say what is wrong with it.
 CUT_TAGS = (15, 14, 13, 12, 8, 4)
 
 
@@ -39,9 +29,10 @@ class Kind(StrEnum):
     """What a stored value turned out to be."""
 
     SEALED = "sealed"  # decrypts under the configured key
+    OLDER_KEY = "sealed under an older key"  # that the parameters name
     LEGACY = "legacy"  # has an older prefix and the look of a ciphertext
     CLEAR = "no envelope"
-    NOT_BASE64 = "not base64"
+    MALFORMED = "malformed"  # what follows the prefix is not as it would be written
     TOO_SHORT = "too short"
     TEXT = "clear text in an envelope"  # the prefix, then a text or key that is no ciphertext
     REFUSED = "does not decrypt"
@@ -55,66 +46,130 @@ class EnvelopeError(ValueError):
         self.kind = kind
 
 
-class _Aead(Protocol):
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
-    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
+class Envelope:
+    """How values of a format are written, whatever their key.
 
+    ``raw`` is always salt (where each value has one), nonce, ciphertext and tag in this order; of
+    Fernet, whose nonce is its vector, version and time count as ciphertext.
+    """
 
-class Envelopes:
-    """Seals and opens values of one format under one key."""
-
-    def __init__(self, format: Encryption, key: bytes) -> None:
+    def __init__(self, format: Encryption) -> None:
         self.format = format
-        self._key = key
-        self.aead: _Aead = (
-            AESGCM(key) if format.tag_bytes == USUAL_TAG else _ShortTag(key, format.tag_bytes)
+        self.prefix = format.prefix.encode()
+        # The usual case, which whoever reads millions of values may take apart himself.
+        self.plain = (
+            format.scheme == "aes-gcm"
+            and format.encoding == "base64"
+            and format.layout == STANDARD
+            and not format.separator
         )
-        self._prefix = format.prefix.encode()
         self._legacy = tuple(p.encode() for p in format.legacy_prefixes)
-        self._shortest = format.nonce_bytes + format.tag_bytes
-
-    def seal(self, text: str, nonce: bytes | None = None) -> str:
-        """``text`` as a ciphertext. A ``nonce`` is given by tests and specimens only."""
-        nonce = os.urandom(self.format.nonce_bytes) if nonce is None else nonce
-        sealed = self.aead.encrypt(nonce, text.encode(), None)
-        return self.format.prefix + b64encode(nonce + sealed).decode()
-
-    def open(self, value: str | bytes) -> bytes:
-        """The bytes in clear. Raises EnvelopeError with the kind of what it is instead."""
-        return self.decrypt(self.unpack(value))
-
-    def decrypt(self, raw: bytes) -> bytes:
-        """The same for what ``unpack`` gave."""
-        cut = self.format.nonce_bytes
-        try:
-            return self.aead.decrypt(raw[:cut], raw[cut:], None)
-        except InvalidTag:
-            raise EnvelopeError(Kind.TEXT if in_clear(raw) else Kind.REFUSED) from None
-
-    def decrypts(self, raw: bytes) -> bool:
-        """Whether what ``unpack`` gave decrypts."""
-        try:
-            self.decrypt(raw)
-        except EnvelopeError:
-            return False
-        return True
+        self._shortest = format.header_bytes + format.tag_bytes
+        self._parts = format.layout.split()
+        self._sizes = {"salt": format.salt_bytes, "nonce": format.nonce_bytes}
+        self._sizes["tag"] = format.tag_bytes
 
     def unpack(self, value: str | bytes) -> bytes:
-        """nonce | ciphertext | tag of a well-formed envelope, else EnvelopeError."""
+        """``raw`` of a well-formed envelope, else EnvelopeError."""
         value = value.encode() if isinstance(value, str) else value
-        if not value.startswith(self._prefix):
+        if not value.startswith(self.prefix):
             raise EnvelopeError(self._without_prefix(value))
-        try:
-            raw = binascii.a2b_base64(value[len(self._prefix) :], strict_mode=True)
-        except binascii.Error:
-            raise EnvelopeError(Kind.NOT_BASE64) from None
+        body = value[len(self.prefix) :]
+        if not self.prefix and (kind := self._without_prefix(value)) is Kind.LEGACY:
+            raise EnvelopeError(kind)
+        raw = self._apart(body) if self.format.separator else self._in_one(body)
         if len(raw) < self._shortest:
             raise EnvelopeError(Kind.TOO_SHORT)
         return raw
 
     def pack(self, raw: bytes) -> str:
         """The envelope around these bytes, whatever they are."""
-        return self.format.prefix + b64encode(raw).decode()
+        if self.format.scheme == "fernet":
+            vector, head = self.format.nonce_bytes, aead.FERNET_HEAD
+            rest = raw[vector:]
+            return self._encoded(rest[:head] + raw[:vector] + rest[head:])
+        if self.format.layout == STANDARD and not self.format.separator:
+            return self.format.prefix + self._encoded(raw)
+        places = self._cut(raw, ["salt", "nonce", "ciphertext", "tag"])
+        in_order = [places[part] for part in self._parts]
+        if self.format.separator:
+            return self.format.prefix + self.format.separator.join(map(self._encoded, in_order))
+        return self.format.prefix + self._encoded(b"".join(in_order))
+
+    def in_clear(self, raw: bytes) -> bool:
+        """Whether an envelope's content is none: text that was encoded, or a value that happens
+        to look encoded as it stands, such as a key in hexadecimal or base58."""
+        body = self.pack(raw)[len(self.format.prefix) :].replace(self.format.separator or "=", "")
+        written = self._decode(body.encode()) or b""
+        looks = self.format.encoding != "hex" and (
+            HEX.issuperset(body.encode()) or base58_holds(body.encode())
+        )
+        return is_text(written) or looks
+
+    def _in_one(self, body: bytes) -> bytes:
+        raw = self._decode(body)
+        if raw is None:
+            raise EnvelopeError(Kind.MALFORMED)
+        if self.format.scheme == "fernet":
+            return self._token(raw)
+        if self.format.layout == STANDARD:
+            return raw
+        if len(raw) < self._shortest:
+            raise EnvelopeError(Kind.TOO_SHORT)
+        return self._joined(self._cut(raw, self._parts))
+
+    def _apart(self, body: bytes) -> bytes:
+        parts = [self._decode(part) for part in body.split(self.format.separator.encode())]
+        places = dict(zip(self._parts, parts, strict=False))
+        fits = len(parts) == len(self._parts) and all(
+            part is not None and len(part) == self._sizes.get(name, len(part))
+            for name, part in places.items()
+        )
+        if not fits:
+            raise EnvelopeError(Kind.MALFORMED)
+        return self._joined({name: part or b"" for name, part in places.items()})
+
+    def _token(self, raw: bytes) -> bytes:
+        head, vector = aead.FERNET_HEAD, self.format.nonce_bytes
+        if len(raw) < head + self._shortest + aead.FERNET_BLOCK:
+            raise EnvelopeError(Kind.TOO_SHORT)
+        if raw[:1] != aead.FERNET_VERSION or (len(raw) - head) % aead.FERNET_BLOCK:
+            raise EnvelopeError(Kind.TEXT if is_text(raw) else Kind.MALFORMED)
+        return raw[head : head + vector] + raw[:head] + raw[head + vector :]
+
+    def _cut(self, raw: bytes, parts: list[str]) -> dict[str, bytes]:
+        """The parts of bytes that stand in this order; the ciphertext takes what is left."""
+        fixed = {name: self._sizes[name] for name in parts if name != "ciphertext"}
+        if "salt" not in self._parts:
+            fixed["salt"] = 0
+        left = max(0, len(raw) - sum(fixed.values()))
+        found, start = {}, 0
+        for name in parts:
+            end = start + fixed.get(name, left)
+            found[name] = raw[start:end]
+            start = end
+        return found
+
+    def _joined(self, places: dict[str, bytes]) -> bytes:
+        order = ("salt", "nonce", "ciphertext", "tag")
+        return b"".join(places.get(name, b"") for name in order)
+
+    def _decode(self, body: bytes) -> bytes | None:
+        try:
+            if self.format.encoding == "hex":
+                return binascii.unhexlify(body)
+            if self.format.encoding == "base64url":
+                body = body.translate(TO_STANDARD)
+            body += b"=" * (-len(body) % 4)
+            return binascii.a2b_base64(body, strict_mode=True)
+        except (binascii.Error, ValueError):
+            return None
+
+    def _encoded(self, raw: bytes) -> str:
+        if self.format.encoding == "hex":
+            return raw.hex()
+        text = b64encode(raw).decode()
+        return text.translate(TO_URL) if self.format.encoding == "base64url" else text
 
     def _without_prefix(self, value: bytes) -> Kind:
         """An older prefix alone proves nothing: what follows must look like a ciphertext."""
@@ -125,76 +180,68 @@ class Envelopes:
                     return Kind.LEGACY
         return Kind.CLEAR
 
+
+class Envelopes(Envelope):
+    """Seals and opens values of one format, under the first of its keys and any of them."""
+
+    def __init__(self, format: Encryption, key: bytes, *older: bytes) -> None:
+        super().__init__(format)
+        self._key = key
+        self.aead = aead.under(key, format)
+        self._older = [aead.under(one, format) for one in older]
+        # Whether two values may have the same key shows in this and not in the key itself.
+        self.key_digests = [hashlib.sha256(one).hexdigest()[:16] for one in (key, *older)]
+
+    def seal(self, text: str, nonce: bytes | None = None) -> str:
+        """``text`` as a ciphertext. A ``nonce`` is given by tests and specimens only."""
+        nonce = os.urandom(self.format.header_bytes) if nonce is None else nonce
+        return self.pack(nonce + self.aead.encrypt(nonce, text.encode(), None))
+
+    def open(self, value: str | bytes) -> bytes:
+        """The bytes in clear. Raises EnvelopeError with the kind of what it is instead."""
+        return self.decrypt(self.unpack(value))[0]
+
+    def decrypt(self, raw: bytes) -> tuple[bytes, int]:
+        """The same for what ``unpack`` gave, and which key it was."""
+        cut = self.format.header_bytes
+        for number, cipher in enumerate((self.aead, *self._older)):
+            try:
+                return cipher.decrypt(raw[:cut], raw[cut:], None), number
+            except (InvalidTag, ValueError):
+                continue
+        raise EnvelopeError(Kind.TEXT if self.in_clear(raw) else Kind.REFUSED)
+
+    def key_of(self, raw: bytes) -> str | None:
+        """The digest of the key under which what ``unpack`` gave decrypts."""
+        try:
+            return self.key_digests[self.decrypt(raw)[1]]
+        except EnvelopeError:
+            return None
+
     def diagnosis(self, value: bytes) -> str:
         """What is wrong with a value that does not decrypt, by trying usual mistakes."""
         raw = self.unpack(value)
-        cut = self.format.nonce_bytes
-        nonce, body = raw[:cut], raw[cut:]
-        for length in CUT_TAGS:
-            if length < self.format.tag_bytes and len(body) > length:
-                try:
-                    _ShortTag(self._key, length).decrypt(nonce, body, None)
-                except InvalidTag:
-                    continue
-                return f"tag of {length} bytes instead of {self.format.tag_bytes}"
-        for what, key in _weaker_keys(self.format):
+        cut, form = self.format.header_bytes, self.format
+        if form.scheme == "aes-gcm" and form.salting != "per value":
+            for length in CUT_TAGS:
+                if length < form.tag_bytes and len(raw) > cut + length:
+                    try:
+                        aead.ShortTag(self._key, length).decrypt(raw[:cut], raw[cut:], None)
+                    except (InvalidTag, ValueError):
+                        continue
+                    return f"tag of {length} bytes instead of {form.tag_bytes}"
+        for what, key in keys.weaker(form):
             try:
-                Envelopes(self.format, key).open(value)
+                Envelopes(form, key).open(value)
             except EnvelopeError:
                 continue
             return f"key derived {what}"
         return "under another key, or damaged"
 
 
-class _ShortTag:
-    """AES-GCM with a tag that is cut; AESGCM itself offers 16 bytes only."""
-
-    def __init__(self, key: bytes, tag_bytes: int) -> None:
-        self._key = key
-        self._tag = tag_bytes
-
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        coder = BlockCipher(algorithms.AES(self._key), modes.GCM(nonce)).encryptor()
-        return coder.update(data) + coder.finalize() + coder.tag[: self._tag]
-
-    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        mode = modes.GCM(nonce, data[-self._tag :], min_tag_length=self._tag)
-        coder = BlockCipher(algorithms.AES(self._key), mode).decryptor()
-        return coder.update(data[: -self._tag]) + coder.finalize()
-
-
 def configured(format: Encryption) -> Envelopes:
-    """The envelopes of the key and salt that the parameters name."""
-    return Envelopes(format, derive_key(format.key.value(), format.salt.value(), format))
-
-
-def derive_key(password: str, salt: str, format: Encryption) -> bytes:
-    """The key of a password by the declared derivation; derived once in a process."""
-    return _pbkdf2(password.encode(), padded(salt, format), format.iterations, format.key_bytes)
-
-
-def padded(salt: str, format: Encryption) -> bytes:
-    """The salt's UTF-8, padded with NUL or cut to its size."""
-    return salt.encode()[: format.salt_bytes].ljust(format.salt_bytes, b"\0")
-
-
-@lru_cache(maxsize=64)
-def _pbkdf2(password: bytes, salt: bytes, iterations: int, length: int) -> bytes:
-    return PBKDF2HMAC(SHA256(), length, salt, iterations).derive(password)
-
-
-def _weaker_keys(format: Encryption) -> Iterator[tuple[str, bytes]]:
-    """Keys that a careless writer would have used, weakest first."""
-    password, salt = format.key.value(), format.salt.value()
-    digest = hashlib.sha256(password.encode()).digest()
-    yield "by one SHA-256 of the password", digest[: format.key_bytes]
-    for iterations in WEAK_ITERATIONS:
-        if iterations < format.iterations:
-            weaker = format.model_copy(update={"iterations": iterations})
-            yield f"with {iterations:,} iterations", derive_key(password, salt, weaker)
-    if len(salt.encode()) != format.salt_bytes:
-        bare = _pbkdf2(password.encode(), salt.encode(), format.iterations, format.key_bytes)
-        yield "from the salt as it is, neither padded nor cut", bare
+    """The envelopes of the keys that the parameters name."""
+    return Envelopes(format, *keys.configured(format))
 
 
 def decoded(body: bytes) -> bytes | None:
@@ -205,13 +252,6 @@ def decoded(body: bytes) -> bytes | None:
         return binascii.a2b_base64(body, strict_mode=True)
     except binascii.Error:
         return None
-
-
-def in_clear(raw: bytes) -> bool:
-    """Whether an envelope's content is none: text in base64, or a value that happens to be base64
-    as it stands, such as a key in hexadecimal or base58."""
-    body = binascii.b2a_base64(raw, newline=False)
-    return is_text(raw) or HEX.issuperset(body) or base58_holds(body)
 
 
 def base58_holds(body: bytes) -> bool:

@@ -2,74 +2,168 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.sql import SQL, Composable, Composed, Literal
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured
 from ..target import Target, need
+from . import sieve
 from .canary import Canaries
 from .client import client
-from .columns import declared
-from .database import session
-from .envelope import Kind, configured
-from .scan import Scan, snapshot
+from .columns import Table, declared
+from .database import Session, session, why
+from .envelope import Envelope, EnvelopeError, Envelopes, Kind, configured
+from .masking import shown
+from .pieces import over, streamed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_LISTED = 1_000  # values of one column; their number is counted in full
-LONGEST_SHAPE = 40  # characters
-COUNTS = ("rows", "null", "empty", "envelopes", "closed", "legacy", "clear")
-IN_CLEAR = (Kind.CLEAR, Kind.NOT_BASE64, Kind.TOO_SHORT, Kind.TEXT)
+COUNTS = ("rows", "null", "empty", "envelopes", "legacy", "clear")
+IN_CLEAR = (Kind.CLEAR, Kind.MALFORMED, Kind.TOO_SHORT, Kind.TEXT)
+# What the server makes of a value; the last two are looked at here.
+NULL, EMPTY, ENVELOPE, LEGACY, SUSPICIOUS, OTHER = "null", "empty", "envelopes", "legacy", "?", "!"
 
 
 @source("passive")
 def sensitive_columns(target: Target) -> Collected:
-    """Every value of ``target.encryption.columns``: has it an envelope, or does it stand in clear?
+    """Every value of the columns of ``target.encryption``: an envelope, or in clear?
 
-    One record a column with counts: ``envelopes`` are well formed, ``closed`` of them do not open
-    under the configured key (but do not look like text either), ``legacy`` have an older format,
-    and ``clear`` is what is left: no prefix, a prefix with anything behind it, or with a text or a
-    key in it. In ``facts.clear``, one row for each value in clear: its place, its length and its
-    shape, in which every letter is an x and every digit a 9.
+    One record a column with counts: ``envelopes`` are well formed to their last character,
+    ``legacy`` have an older format, and ``clear`` is what is left: no prefix, a prefix with
+    anything behind it, or with a text or a key in it. The server tells them apart; only values that
+    are not surely sealed come here, and of those no more than a thousand a column. In
+    ``facts.clear``, one row for each: its place, its length and its shape, in which every letter is
+    an x and every digit a 9. ``share`` is there where a table was not read whole.
     """
-    encryption = need(target.encryption, "target.encryption")
+    formats = need(target.encryption, "target.encryption")
     schemas = need(target.database, "target.database").schemas
-    need(encryption.columns, "target.encryption.columns")
+    need([name for format in formats for name in format.columns], "target.encryption.columns")
+    records: list[dict[str, Any]] = []
     clear: list[dict[str, Any]] = []
-    listed = Counter[str]()
-
-    def note(column: str, row: str, kind: Kind, value: bytes) -> None:
-        if kind in IN_CLEAR and listed[column] < MOST_LISTED:
-            listed[column] += 1
-            clear.append({"column": column, "row": row, "kind": str(kind), **_outline(value)})
-
-    with session(target) as database, snapshot(database):
-        tables, missing = declared(database, encryption, schemas)
-        scan = Scan(database, configured(encryption), note)
-        for table in tables:
-            scan.read(table)
+    missing: list[str] = []
+    with session(target) as database:
+        for format in formats:
+            tables, not_there = declared(database, format, schemas)
+            missing += not_there
+            envelopes = configured(format)
+            for table in tables:
+                found, listed = _classify(database, table, envelopes)
+                records += found
+                clear += listed
         version = database.facts["server_version"]
-    records = [_counted(record) for record in scan.records]
     records += [{"column": name, "problem": "there is no such column"} for name in missing]
     return Collected(records, {"clear": clear}, {"PostgreSQL": version})
 
 
-def _counted(record: dict[str, Any]) -> dict[str, Any]:
-    counts = {name: record[name] for name in ("column", "rows", "null", "empty", "legacy")}
-    counts["closed"] = record[Kind.REFUSED]
-    counts["envelopes"] = record[Kind.SEALED] + record[Kind.REFUSED]
-    counts["clear"] = sum(record[kind] for kind in IN_CLEAR)
-    return counts | ({"problem": record["problem"]} if "problem" in record else {})
+def _classify(
+    database: Session, table: Table, envelopes: Envelopes
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A record for each column of a table, and its values in clear."""
+    classes = [_class(text, envelopes) for text in table.texts()]
+
+    def counted(where: Composable) -> list[Any]:
+        query = SQL("SELECT {}, count(*) FROM {} WHERE {} GROUP BY {}").format(
+            SQL(", ").join(classes),
+            table.qualified,
+            where,
+            SQL(", ").join(Literal(place + 1) for place in range(len(classes))),
+        )
+        with database.connection.cursor() as cursor:
+            return cursor.execute(query).fetchall()
+
+    reading = over(database, table.schema, table.name, counted)
+    records, clear = [], []
+    for index, (column, _) in enumerate(table.columns):
+        name = table.full_name(column)
+        total = Counter[str]()
+        for *found, n in (row for rows in reading.found for row in rows):
+            total[found[index]] += n
+            total["rows"] += n
+        problem = reading.problem
+        if total[SUSPICIOUS] or total[OTHER]:
+            try:
+                listed, sealed, older = _look(database, table, index, classes, envelopes)
+            except psycopg.Error as broke:
+                if database.connection.broken:
+                    raise
+                listed, sealed, older, problem = [], 0, 0, problem or why(broke)
+            clear += listed
+            total[ENVELOPE] += sealed
+            total[LEGACY] += older
+            # What was looked at is known; of what was too much to look at, the shape decides.
+            looked = len(listed) + sealed + older
+            left = max(0, total[SUSPICIOUS] + total[OTHER] - looked)
+            shapes = min(left, max(0, total[OTHER] - len(listed)))
+            total["clear"] = len(listed) + shapes
+            total[ENVELOPE] += left - shapes
+        record = {"column": name, **{key: total[key] for key in COUNTS}}
+        records.append(record | ({"problem": problem} if problem else {}))
+    return records, clear
 
 
-def _outline(value: bytes) -> dict[str, Any]:
+def _class(text: Composable, envelopes: Envelope) -> Composed:
+    return SQL(
+        "CASE WHEN {t} IS NULL THEN {null} WHEN {t} = '' THEN {empty} WHEN {formed} THEN"
+        " CASE WHEN {suspicious} THEN {maybe} ELSE {envelope} END"
+        " WHEN {old} THEN {legacy} ELSE {other} END"
+    ).format(
+        t=text,
+        null=Literal(NULL),
+        empty=Literal(EMPTY),
+        formed=sieve.well_formed(text, envelopes),
+        suspicious=sieve.suspicious(text, envelopes),
+        maybe=Literal(SUSPICIOUS),
+        envelope=Literal(ENVELOPE),
+        old=sieve.legacy(text, envelopes),
+        legacy=Literal(LEGACY),
+        other=Literal(OTHER),
+    )
+
+
+def _look(
+    database: Session, table: Table, index: int, classes: list[Composed], envelopes: Envelopes
+) -> tuple[list[dict[str, Any]], int, int]:
+    """The values of a column that the server was not sure of, opened: those in clear, at most a
+    thousand, and the number of those that are envelopes, or older ones, after all."""
+    listed: list[dict[str, Any]] = []
+    sealed = older = 0
+    name = table.full_name(table.columns[index][0])
+    query = SQL("SELECT {}, {} FROM {} WHERE {} IN ({}, {})").format(
+        table.row_name(),
+        table.values()[index],
+        table.qualified,
+        classes[index],
+        Literal(SUSPICIOUS),
+        Literal(OTHER),
+    )
+    with streamed(database, query) as rows:
+        for row, value in rows:
+            try:
+                envelopes.open(value)
+                sealed += 1
+            except EnvelopeError as closed:
+                if closed.kind in IN_CLEAR:
+                    listed.append(
+                        {"column": name, "row": row, "kind": str(closed.kind), **outline(value)}
+                    )
+                elif closed.kind is Kind.LEGACY:
+                    older += 1
+                else:
+                    sealed += 1
+            if len(listed) == MOST_LISTED:
+                break
+    return listed, sealed, older
+
+
+def outline(value: bytes) -> dict[str, Any]:
     """A value without its content: how long it is; digits as 9, all but punctuation as x."""
-    text = value.decode(errors="replace")
-    shape = re.sub(r"[A-Za-z]|[^ -~]", "x", re.sub(r"\d", "9", text[:LONGEST_SHAPE]))
-    return {"length": len(text), "shape": shape}
+    return shown(value.decode(errors="replace"))
 
 
 @source("passive")
@@ -90,9 +184,9 @@ def canaries(target: Target) -> Collected:
         return Collected([], {**facts, "state": "no service"})
     if not target.http.canaries:
         return Collected([], {**facts, "state": "not declared"})
-    encryption = need(target.encryption, "target.encryption")
+    formats = need(target.encryption, "target.encryption")
     with session(target) as database, client(target) as service:
-        flock = Canaries(database, service, encryption)
+        flock = Canaries(database, service, formats)
         try:
             flock.write()
             flock.settle()

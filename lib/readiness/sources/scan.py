@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 from cryptography.exceptions import InvalidTag
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Literal
 
 from .columns import Table
 from .database import Session, why
@@ -21,8 +21,9 @@ BATCH = 5_000  # rows in memory at a time
 KINDS = tuple(str(kind) for kind in Kind)
 COUNTS = ("rows", "null", "empty", *KINDS)
 
-# What is told of a value that does not open: its column, its row's name, its kind, itself.
-Note = Callable[[str, str, Kind, bytes], None]
+# What is told of a value that does not open: its column, its row's name, its kind, itself, and the
+# envelopes that it was to open by.
+Note = Callable[[str, str, Kind, bytes, Envelopes], None]
 
 
 class Scan:
@@ -31,36 +32,54 @@ class Scan:
     ``nonces`` has eight bytes a ciphertext: the hash of its nonce.
     """
 
-    def __init__(self, database: Session, envelopes: Envelopes, note: Note) -> None:
+    def __init__(self, database: Session, note: Note) -> None:
         self.records: list[dict[str, Any]] = []
         self.nonces = array("q")
         self._database = database
-        self._envelopes = envelopes
         self._note = note
 
-    def read(self, table: Table) -> None:
-        """Read a table whole; what stops it is said in the records of its columns."""
+    def read(self, table: Table, envelopes: Envelopes) -> None:
+        """Read a table whole, or as far as the format caps it; what stops it is said in the
+        records of its columns, with the share that was read."""
         counts = [dict.fromkeys(COUNTS, 0) for _ in table.columns]
         names = [table.full_name(column) for column, _ in table.columns]
-        problem = None
+        said: dict[str, Any] = {}
+        most = envelopes.format.max_values
+        read = 0
         try:
-            for rows in batches(self._database, table):
+            for rows in batches(self._database, table, most):
                 for index, name in enumerate(names):
-                    self._open(rows, index + 1, name, counts[index])
+                    self._open(rows, index + 1, name, counts[index], envelopes)
+                read += len(rows)
         except psycopg.Error as broke:
             if self._database.connection.broken:
                 raise
-            problem = why(broke)
+            said["problem"] = why(broke)
+            if table.estimate:
+                share = min(100 * read / table.estimate, 99)
+                said["problem"] += f" (about {share:.0f} % of its rows had been read)"
+        if most and read >= most:
+            said["capped"] = most
         for name, count in zip(names, counts, strict=True):
-            record: dict[str, Any] = {"column": name, **count}
-            self.records.append(record | ({"problem": problem} if problem else {}))
+            self.records.append({"column": name, **count, **said})
 
-    def _open(self, rows: list[Any], index: int, name: str, count: dict[str, int]) -> None:
+    def _open(
+        self,
+        rows: list[Any],
+        index: int,
+        name: str,
+        count: dict[str, int],
+        envelopes: Envelopes,
+    ) -> None:
         """Open one column of a batch: the fast way for what opens, else ``_look``."""
-        form = self._envelopes.format
-        prefix, cut = form.prefix.encode(), form.nonce_bytes
+        count["rows"] += len(rows)
+        if not envelopes.plain:
+            for row in rows:
+                self._look(row[0], row[index], name, count, envelopes)
+            return
+        prefix, cut = envelopes.prefix, envelopes.format.header_bytes
         skipped = len(prefix)
-        decrypt, remember = self._envelopes.aead.decrypt, self.nonces.append
+        decrypt, remember = envelopes.aead.decrypt, self.nonces.append
         sealed = 0
         for row in rows:
             value = row[index]
@@ -75,27 +94,35 @@ class Scan:
                     remember(hash(nonce))
                     sealed += 1
                     continue
-            self._look(row[0], value, name, count)
-        count["rows"] += len(rows)
+            self._look(row[0], value, name, count, envelopes)
         count[Kind.SEALED] += sealed
 
-    def _look(self, row: str, value: bytes | None, name: str, count: dict[str, int]) -> None:
+    def _look(
+        self,
+        row: str,
+        value: bytes | None,
+        name: str,
+        count: dict[str, int],
+        envelopes: Envelopes,
+    ) -> None:
         if not value:
             count["null" if value is None else "empty"] += 1
             return
         try:
-            raw = self._envelopes.unpack(value)
-            self.nonces.append(hash(raw[: self._envelopes.format.nonce_bytes]))
-            self._envelopes.decrypt(raw)
+            raw = envelopes.unpack(value)
+            self.nonces.append(hash(raw[: envelopes.format.header_bytes]))
+            key = envelopes.decrypt(raw)[1]
+            count[Kind.OLDER_KEY if key else Kind.SEALED] += 1
         except EnvelopeError as closed:
             count[closed.kind] += 1
-            self._note(name, row, closed.kind, value)
+            self._note(name, row, closed.kind, value, envelopes)
 
     def repeated(self) -> set[int]:
         """The hashes that stand more than once."""
         import numpy as np
 
-        hashes = np.sort(np.frombuffer(self.nonces, dtype=np.int64))
+        hashes = np.frombuffer(self.nonces, dtype=np.int64)
+        hashes.sort()  # in place: of eighty million there is not room for two
         return set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
 
 
@@ -107,13 +134,15 @@ def snapshot(database: Session) -> Iterator[None]:
         yield
 
 
-def batches(database: Session, table: Table) -> Iterator[list[Any]]:
-    """A table's rows, some thousand at a time: the row's name, then the values as bytes.
+def batches(database: Session, table: Table, most: int | None = None) -> Iterator[list[Any]]:
+    """A table's rows, or so many, some thousand at a time: the row's name, the values as bytes.
 
     A query that fails leaves the snapshot in which it ran usable.
     """
     wanted = SQL(", ").join([table.row_name(), *table.values()])
     query = SQL("SELECT {} FROM {}").format(wanted, table.qualified)
+    if most is not None:
+        query += SQL(" LIMIT {}").format(Literal(most))
     connection = database.connection
     with connection.transaction(), connection.cursor("readiness", binary=True) as cursor:
         cursor.execute(query)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, field_validator
 
 from ..traffic import Traffic
 from ..variables import Deferred
-from .database import Backup, CipherCode, Database, Encryption, Orm
+from .database import Backup, Database, Orm
+from .encryption import CipherCode, Encryption
 from .http import (
     Authentication,
     Canary,
@@ -75,13 +76,18 @@ class Target(Section):
     database: Database | None = None
     orm: Orm | None = None
     repository: Repository | None = None
-    encryption: Encryption | None = None
+    encryption: list[Encryption] = []  # one format may be written without the list
     backup: Backup | None = None
     reports: Reports | None = None
     not_applicable: dict[str, str] = {}  # check -> why it does not apply
     _permit: frozenset[Safety] = PrivateAttr(default=frozenset({"passive"}))
     _traffic: Traffic = PrivateAttr(default_factory=Traffic)
     _answers: Callable[[], list[dict[str, Any]]] | None = PrivateAttr(default=None)
+
+    @field_validator("encryption", mode="before")
+    @classmethod
+    def _one_format(cls, given: Any) -> Any:
+        return [given] if isinstance(given, dict | Encryption) else given
 
     @property
     def permit(self) -> frozenset[Safety]:

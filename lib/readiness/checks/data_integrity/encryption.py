@@ -8,7 +8,7 @@ from typing import Any
 
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
-from readiness.finding import Judgement, counted, verdict_of
+from readiness.finding import Judgement, Reason, counted, not_measured, verdict_of
 from readiness.sources.cipher_code import round_trip as code_round_trip
 
 THERE_AND_BACK = {
@@ -60,26 +60,33 @@ def round_trip(trial: Evidence, criteria: RoundTrip) -> Judgement:
         "two encryptions": _two_encryptions,
         "refusal": lambda record: _refusal(record, criteria),
     }
-    offenders: list[dict[str, Any]] = []
+    offenders: list[dict[Any, Any]] = []
     for record in trial.records:
         if problem := judges[record["group"]](record):
-            group, case = record["group"], record["case"]
-            offenders.append({"group": group, "case": case, "problem": problem})
+            case = {key: record[key] for key in ("format", "group", "case") if key in record}
+            offenders.append(case | {"problem": problem})
     groups = Counter(record["group"] for record in trial.records)
     number = len(trial.records)
     wrong = Counter(offender["group"] for offender in offenders)
     first = {group: next(o for o in offenders if o["group"] == group) for group in wrong}
     listed = [f"{group} {n} of {groups[group]}" for group, n in wrong.items()]
     examples = [f"{group}, {o['case']}: {o['problem']}" for group, o in first.items()][:2]
+    expected = (
+        "every text comes back code point for code point, both ways between the service "
+        "and the declared format; no nonce twice; every tampered ciphertext refused"
+    )
+    if not offenders and (untried := trial.facts["untried"]):
+        said = f"what was tried is sound, but there is no code for {', '.join(untried)}"
+        return not_measured(Reason.NO_PARAMETER, expected, f"{said}: set its code", number)
+    own = all(code["derives"] for code in trial.facts["codes"])
     return verdict_of(
         offenders,
         samples=number,
-        expected="every text comes back code point for code point, both ways between the service "
-        "and the declared format; no nonce twice; every tampered ciphertext refused",
+        expected=expected,
         passed=f"{counted(groups['round trip'], 'text')} came back, "
         f"{counted(groups['refusal'], 'tampered ciphertext')} refused, "
         f"{counted(_encryptions(trial), 'encryption')} with as many nonces"
-        + ("" if trial.facts["derives"] else "; key derivation: the code has none of its own"),
+        + ("" if own else "; key derivation: the code has none of its own"),
         failed=f"{{n}} of {number} cases ({', '.join(listed)}); {'; '.join(examples)}",
     )
 

@@ -16,7 +16,7 @@ COLUMNS_ONLY = {
     "not permitted": "no canary was written, as active is not permitted here",
     "no service": "no canary was written, as there is no service to write it through",
 }
-COUNTED = ("envelopes", "closed", "legacy", "clear")
+COUNTED = ("envelopes", "legacy", "clear")
 
 
 class Plaintext(Criteria):
@@ -67,9 +67,6 @@ def sensitive_values(columns: Evidence, canaries: Evidence, criteria: Plaintext)
         f"{counted(values, 'value')} in {counted(len(columns.records), 'column')}, none in clear"
     ]
     passed += [f"{total['legacy']} of them in an older format"] * bool(total["legacy"])
-    passed += [f"{total['closed']} of them not to be opened (see SEC-ENC-REST)"] * bool(
-        total["closed"]
-    )
     passed.append(COLUMNS_ONLY.get(state) or _found_encrypted(canaries, accepted))
     said = [f"{total['clear']} of {counted(values, 'value')} in clear ({_by_column(columns)})"]
     said = said * bool(total["clear"]) + _copies(canaries)

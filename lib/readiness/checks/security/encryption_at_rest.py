@@ -19,13 +19,16 @@ from readiness.sources.ciphertexts import stored
 from readiness.sources.envelope import Kind
 
 # What claims to be a ciphertext. A value without an envelope is DAT-PLAINTEXT's to judge.
-ENVELOPES = (Kind.SEALED, Kind.NOT_BASE64, Kind.TOO_SHORT, Kind.TEXT, Kind.REFUSED)
+OPENED = (Kind.SEALED, Kind.OLDER_KEY)
+ENVELOPES = (*OPENED, Kind.MALFORMED, Kind.TOO_SHORT, Kind.TEXT, Kind.REFUSED)
 
 
 class EncryptionAtRest(Criteria):
     min_iterations: int = 600_000  # of PBKDF2-HMAC-SHA256
+    min_scrypt_n: int = 2**17  # with r = 8 and p = 1
+    min_password_bytes: int = 32  # where HKDF, which costs nothing to try, makes the key
     min_key_bytes: int = 16
-    nonce_bytes: int = 12
+    nonce_bytes: int = 12  # of AES-GCM
     min_tag_bytes: int = 16
 
 
@@ -38,7 +41,8 @@ class EncryptionAtRest(Criteria):
         "CWE-327",
         "CWE-916",
         "OWASP ASVS 5.0 11.3.2",
-        "OWASP Password Storage Cheat Sheet: PBKDF2",
+        "OWASP Password Storage Cheat Sheet: PBKDF2, scrypt",
+        "RFC 5869 section 3.3",
         "NIST SP 800-38D",
     ],
 )
@@ -61,28 +65,27 @@ def ciphertexts_conform(ciphertexts: Evidence, criteria: EncryptionAtRest) -> Ju
     """
     counts = _counts(ciphertexts)
     samples = sum(counts[kind] for kind in ENVELOPES)
-    form = ciphertexts.facts["format"]
+    forms = ciphertexts.facts["formats"]
     columns = counted(len(ciphertexts.records), "column")
-    expected = (
-        f"every ciphertext opens under the configured key: AES-{form['key_bytes'] * 8}-GCM, nonce "
-        f"of {form['nonce_bytes'] * 8} and tag of {form['tag_bytes'] * 8} bits, PBKDF2-HMAC-SHA256 "
-        f"with {form['iterations']:,} iterations (at least {criteria.min_iterations:,})"
+    expected = "every ciphertext opens under the configured key: " + "; ".join(
+        _promised(form, criteria) for form in forms
     )
+    weak = [said for form in forms for said in _weaknesses(form, criteria, len(forms) > 1)]
     if not samples + counts[Kind.LEGACY]:
         return not_measured(
             Reason.NO_SAMPLES,
             expected,
             f"no ciphertext in {columns}{_aside(counts)}{_gaps(ciphertexts)}",
         )
-    offenders = [{"problem": said} for said in _weaknesses(form, criteria)]
+    offenders = [{"problem": said} for said in weak]
     closed = [v for v in ciphertexts.facts["unsealed"] if v["kind"] != Kind.CLEAR]
     damaged = [v for v in closed if v["kind"] != Kind.LEGACY]
     offenders += [*damaged, *(v for v in closed if v["kind"] == Kind.LEGACY)]
     if (gaps := _gaps(ciphertexts)) and not offenders:
         return not_measured(Reason.INCONCLUSIVE, expected, f"not all was read{gaps}", samples)
     only_legacy = offenders and all(v.get("kind") == Kind.LEGACY for v in offenders)
-    broken = samples - counts[Kind.SEALED]
-    said = _weaknesses(form, criteria)
+    broken = samples - sum(counts[kind] for kind in OPENED)
+    said = list(weak)
     if broken:
         said.append(
             f"{broken} of {counted(samples, 'ciphertext')} do not open ({_reasons(damaged)})"
@@ -93,8 +96,9 @@ def ciphertexts_conform(ciphertexts: Evidence, criteria: EncryptionAtRest) -> Ju
         offenders,
         samples=samples + counts[Kind.LEGACY],
         expected=expected,
-        passed=f"{counted(samples, 'ciphertext')} in {columns}, and all open{_aside(counts)}",
-        failed=f"{'; '.join(said)}{_aside(counts)}{gaps}",
+        passed=f"{counted(samples, 'ciphertext')} in {columns}, and all open"
+        f"{_aside(counts)}{_capped(ciphertexts)}",
+        failed=f"{'; '.join(said)}{_aside(counts)}{_capped(ciphertexts)}{gaps}",
         severity=Severity.MEDIUM if only_legacy else None,
     )
 
@@ -106,18 +110,39 @@ def _counts(ciphertexts: Evidence) -> Counter[str]:
     return total
 
 
-def _weaknesses(form: dict[str, Any], criteria: EncryptionAtRest) -> list[str]:
-    """What is too weak in the declared format, whether or not everything opens."""
+def _promised(form: dict[str, Any], criteria: EncryptionAtRest) -> str:
+    """The format in words, as far as it opens or does not."""
+    if form["scheme"] == "fernet":
+        return "Fernet (AES-128-CBC, HMAC-SHA256)"
+    derived = {
+        "pbkdf2-hmac-sha256": f"PBKDF2-HMAC-SHA256 with {form['iterations']:,} iterations "
+        f"(at least {criteria.min_iterations:,})",
+        "scrypt": f"scrypt with N = {form['scrypt_n']:,} (at least {criteria.min_scrypt_n:,})",
+        "hkdf-sha256": "HKDF-SHA256",
+        "none": "a key that is given",
+    }[form["kdf"]]
+    return (
+        f"AES-{form['key_bytes'] * 8}-GCM, nonce of {form['nonce_bytes'] * 8} and tag of "
+        f"{form['tag_bytes'] * 8} bits, {derived}"
+    )
+
+
+def _weaknesses(form: dict[str, Any], criteria: EncryptionAtRest, named: bool) -> list[str]:
+    """What is too weak in a declared format, whether or not everything opens."""
     said = []
-    if form["iterations"] < criteria.min_iterations:
+    if form["kdf"] == "pbkdf2-hmac-sha256" and form["iterations"] < criteria.min_iterations:
         said.append(f"PBKDF2 with {form['iterations']:,} iterations only")
+    if form["kdf"] == "scrypt" and form["scrypt_n"] < criteria.min_scrypt_n:
+        said.append(f"scrypt with N = {form['scrypt_n']:,} only")
+    if form["kdf"] == "hkdf-sha256" and form["password_bytes"] < criteria.min_password_bytes:
+        said.append(f"HKDF of a secret of {form['password_bytes']} bytes only")
     if form["key_bytes"] < criteria.min_key_bytes:
         said.append(f"a key of {form['key_bytes'] * 8} bits only")
-    if form["nonce_bytes"] != criteria.nonce_bytes:
+    if form["scheme"] == "aes-gcm" and form["nonce_bytes"] != criteria.nonce_bytes:
         said.append(f"a nonce of {form['nonce_bytes'] * 8} bits")
     if form["tag_bytes"] < criteria.min_tag_bytes:
         said.append(f"a tag of {form['tag_bytes'] * 8} bits only")
-    return said
+    return [f"{form['label']}: {one}" if named else one for one in said]
 
 
 def _reasons(damaged: list[dict[str, Any]]) -> str:
@@ -126,8 +151,19 @@ def _reasons(damaged: list[dict[str, Any]]) -> str:
 
 
 def _aside(counts: Counter[str]) -> str:
-    clear = counts[Kind.CLEAR]
-    return f"; {counted(clear, 'value')} without envelope (see DAT-PLAINTEXT)" if clear else ""
+    clear, older = counts[Kind.CLEAR], counts[Kind.OLDER_KEY]
+    said = f"; {counted(older, 'ciphertext')} under an older key" if older else ""
+    return said + (
+        f"; {counted(clear, 'value')} without envelope (see DAT-PLAINTEXT)" if clear else ""
+    )
+
+
+def _capped(ciphertexts: Evidence) -> str:
+    """What was left unread because the parameters say so."""
+    capped = [r["column"] for r in ciphertexts.records if "capped" in r]
+    most = max((r["capped"] for r in ciphertexts.records if "capped" in r), default=0)
+    said = f"; no more than {most:,} rows were read of {', '.join(capped)} (max_values)"
+    return said if capped else ""
 
 
 def _gaps(ciphertexts: Evidence) -> str:
@@ -180,7 +216,7 @@ def nonces_unique(ciphertexts: Evidence, criteria: Nonces) -> Judgement:
         reused,
         samples=samples,
         expected=expected,
-        passed=f"{counted(samples, 'ciphertext')} and no nonce twice{also}",
+        passed=f"{counted(samples, 'ciphertext')} and no nonce twice{also}{_capped(ciphertexts)}",
         failed=f"{counted(len(reused), 'nonce')} used more than once: "
         f"{sum(r['values'] for r in reused)} of {samples} ciphertexts share one{also}{gaps}",
     )
