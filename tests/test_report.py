@@ -37,16 +37,20 @@ SIGNATURES = [
     {
         "name": "A. Auditor",
         "role": "lead auditor",
+        "stage": "staging",
         "decision": "CONDITIONAL GO",
         "comment": "<b>read</b> & understood",
+        "override": "the <i>old</i> service is worse",
         "time": "2026-02-17T08:00:00+00:00",
         "key_id": "ab" * 32,
     },
     {
         "name": "E. Engineer",
         "role": "engineering",
+        "stage": "staging",
         "decision": "NO-GO",
         "comment": "",
+        "override": "",
         "time": "2026-02-17T09:00:00+00:00",
         "key_id": "cd" * 32,
     },
@@ -467,6 +471,10 @@ def test_an_unsigned_page_says_so_and_a_signed_one_by_whom(outputs, sample, brow
     with opened(browser, path) as shown:
         block = shown.locator(".sign-off").inner_text()
         assert shown.evaluate("window.violations") == []
+        override = shown.locator(".override").inner_text()
+        assert shown.locator(".override").bounding_box()["y"] < 600  # on page one
+    assert "■ OVERRIDE A. Auditor" in override
+    assert "the <i>old</i> service is worse" in override
     for said in ("A. Auditor", "lead auditor", "▲ CONDITIONAL GO", "<b>read</b>", "ab" * 32):
         assert said in block
     for said in ("E. Engineer", "■ NO-GO", "2026-02-17T09:00:00+00:00"):

@@ -24,7 +24,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from . import decision, postgresql, record, scratch, signing, standing, validity, waivers
+from . import decision, manifest, postgresql, record, scratch, standing, validity, waivers
 from . import policy as policies
 from .audit import unanswered
 from .check import criteria_problems
@@ -238,7 +238,7 @@ def _keep(
 def _publish(folder: Path, wanted: Request, kept: record.Record, name: str) -> None:
     """Render the assessment, write the manifest, and make the run visible at once."""
     render.assessment(folder)
-    signing.write_manifest(folder)
+    manifest.write_manifest(folder)
     home = folder.parent
     folder.chmod(0o755)
     folder.rename(home / name)

@@ -1,302 +1,211 @@
-"""Signing a run and verifying it: manifest, in-toto statements in DSSE envelopes, Ed25519.
+"""Signing a run and verifying it, offline.
 
-The manifest holds the digest and size of every file of the run. The one part of the run that
-changes as people sign is the sign-off block of ``assessment.html``: the manifest holds the digest
-of the page with that block empty, and verification asks that the block be exactly what the
-attestation renders to. So signers do not invalidate each other and no byte escapes.
-
-Standards: DSSE v1 (secure-systems-lab/dsse), in-toto Statement v1, RFC 8032 (Ed25519).
+A run counts as signed when every byte is as it was, every signature is by a key that is trusted for
+that person and role, the people and roles that policy asks for are among them, and nothing that
+they relied on has lapsed since.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from .documents import ROOT
+from . import policy as policies
+from .attestation import SignOff, digest_of, envelopes_of, sign_off_of, signature_problem, signed
+from .decision import Verdict
+from .documents import ParameterError
 from .finding import now
-from .report.render import empty_sign_off, with_sign_off
+from .keys import FOLDER, key_id, trusted
+from .manifest import ATTESTATION, PAGE, canonical, changed_files, replace
+from .policy import Policy, SignOffRules, Stage
+from .record import Record, RecordError
+from .report.render import with_sign_off
+from .validity import lapses
 
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-PREDICATE_TYPE = "urn:readiness:sign-off:v1"
-SCHEMA = "readiness/manifest/v1"
-MANIFEST, ATTESTATION, PAGE = "manifest.json", "attestation.json", "assessment.html"
-KEYS = ROOT / "params" / "keys"  # trusted public keys, one PEM file a person
+CAUTION = (Verdict.NO_GO, Verdict.CONDITIONAL_GO, Verdict.GO)  # the most cautious first
 
 
 class SigningError(ValueError):
-    """A run cannot be signed, or a key cannot be used; says why."""
+    """A run cannot be signed; says why."""
 
 
-class SignOff(BaseModel):
-    """What one person signed."""
+class Outcome(IntEnum):
+    """What verification came to; the exit status of `readiness verify`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    role: str
-    decision: str
-    comment: str = ""
-    time: str
-    key_id: str
+    SIGNED = 0  # intact, signed as policy asks, in force, and a GO or CONDITIONAL GO
+    CHANGED = 1  # a byte, a signature or a signer is not what it should be
+    UNSIGNED = 3  # intact, but not signed as policy asks
+    LAPSED = 4  # signed, but what it relied on has expired or changed
+    REFUSED = 5  # signed and in force, and the decision is NO-GO, or for another stage
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What verification found: problems name the file they are about."""
+    """What verification found.
+
+    ``problems`` name the file they are about; ``missing`` is what policy asks for beyond the
+    signatures that count; ``lapsed`` says what expired or changed since. The ``decision`` is the
+    most cautious one among the signatures: one person's NO-GO stops the others' GO.
+    """
 
     problems: list[str]
-    sign_offs: list[SignOff]
+    sign_offs: list[SignOff] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    lapsed: list[str] = field(default_factory=list)
+    decision: Verdict | None = None
+    stage: Stage | None = None
 
     @property
     def intact(self) -> bool:
         return not self.problems
 
-
-def write_manifest(run: Path) -> None:
-    """Write ``manifest.json`` over every other file of the run."""
-    files = {name: _entry(run, name) for name in _files(run)}
-    content = {"schema": SCHEMA, "run": run.name.removeprefix("."), "files": files}
-    (run / MANIFEST).write_bytes(_canonical(content))
-
-
-def new_key(path: Path, name: str, passphrase: bytes | None, trusted: Path = KEYS) -> Path:
-    """Make an Ed25519 key: the private one at ``path`` (0600), the public one among the trusted.
-
-    Returns the public key's path. Raises SigningError rather than replace a file.
-    """
-    public = trusted / f"{name}.pub"
-    for file in (path, public):
-        if file.exists():
-            raise SigningError(f"{file} exists already; a key is never replaced")
-    key = Ed25519PrivateKey.generate()
-    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase:
-        protection = serialization.BestAvailableEncryption(passphrase)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file_:
-        file_.write(private)
-    trusted.mkdir(parents=True, exist_ok=True)
-    public.write_bytes(
-        key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
-    return public
-
-
-def load_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
-    """Read a private key, PEM or OpenSSH; raises SigningError when it is not Ed25519."""
-    try:
-        content = path.read_bytes()
-        ssh = b"OPENSSH PRIVATE KEY" in content
-        load = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
-        key: Any = load(content, password=passphrase)
-    except OSError as broke:
-        raise SigningError(f"{path}: cannot be read: {broke.strerror}") from None
-    except TypeError:
-        raise SigningError(f"{path}: needs its passphrase") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise SigningError(f"{path}: is not a private key, or the passphrase is wrong") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise SigningError(f"{path}: is not an Ed25519 key")
-    return key
-
-
-def trusted_keys(folder: Path = KEYS) -> dict[str, tuple[str, Any]]:
-    """The trusted public keys by key id, each with the name of its file."""
-    from securesystemslib.signer import SSlibKey
-
-    found = {}
-    for path in sorted(folder.glob("*.pub")):
-        content = path.read_bytes()
-        ssh = content.startswith(b"ssh-")
-        load = serialization.load_ssh_public_key if ssh else serialization.load_pem_public_key
-        try:
-            public: Any = load(content)
-        except (ValueError, UnsupportedAlgorithm):
-            raise SigningError(f"{path}: is not a public key") from None
-        if not isinstance(public, Ed25519PublicKey):
-            raise SigningError(f"{path}: is not an Ed25519 key")
-        key = SSlibKey.from_crypto(public)
-        found[key.keyid] = (path.stem, key)
-    return found
+    def outcome(self, stage: Stage | None = None) -> Outcome:
+        """What it comes to for a stage; for the one that the run was decided for when None."""
+        if self.problems:
+            return Outcome.CHANGED
+        if self.missing:
+            return Outcome.UNSIGNED
+        if self.lapsed:
+            return Outcome.LAPSED
+        refused = self.decision in (None, Verdict.NO_GO) or stage not in (None, self.stage)
+        return Outcome.REFUSED if refused else Outcome.SIGNED
 
 
 def sign(
-    run: Path, key: Ed25519PrivateKey, *, name: str, role: str, decision: str, comment: str = ""
+    run: Path,
+    key: Ed25519PrivateKey,
+    *,
+    role: str,
+    decision: Verdict,
+    comment: str = "",
+    override: str = "",
+    folder: Path = FOLDER,
+    policy: Policy | None = None,
 ) -> SignOff:
     """Add a signature to a run and show it in the assessment.
 
-    Raises SigningError when the run is not intact as it stands, or this key has signed already.
+    Raises SigningError when the run is not intact or what it rests on has lapsed, when the key is
+    not trusted for the role or its person has signed already, and when the decision is better than
+    the computed one and no ``override`` says why.
     """
-    from securesystemslib.dsse import Envelope
-    from securesystemslib.signer import CryptoSigner
-
-    problems, envelopes = _changed_files(run), _envelopes(run)
-    if problems:
-        raise SigningError("the run is not intact: " + "; ".join(problems))
-    signer = CryptoSigner(key)
+    found = verify(run, folder, policy)
+    if found.problems or found.lapsed:
+        raise SigningError("the run cannot be signed: " + "; ".join(found.problems or found.lapsed))
+    person = trusted(folder).get(key_id(key.public_key()))
+    if person is None:
+        raise SigningError("this key is not trusted; say whose it is with `readiness keys trust`")
+    if role not in person.roles:
+        raise SigningError(f"{person.name} is trusted as {', '.join(person.roles)}, not as {role}")
+    if any(s.name == person.name for s in found.sign_offs):
+        raise SigningError(f"{person.name} has signed the run already")
+    kept = Record.read(run)
+    computed: Verdict = getattr(kept.decision, kept.stage)
+    better = CAUTION.index(decision) > CAUTION.index(computed)
+    if better and not override.strip():
+        raise SigningError(
+            f"the decision for {kept.stage} is {computed}; to sign it as {decision} say why with "
+            "--override, which the first page shows in red"
+        )
+    if override and not better:
+        raise SigningError(f"the decision for {kept.stage} is {computed}: nothing to override")
+    envelopes = envelopes_of(run)
     sign_off = SignOff(
-        name=name,
+        name=person.name,
         role=role,
+        stage=kept.stage,
         decision=decision,
         comment=comment,
+        override=override,
         time=now().isoformat(),
-        key_id=signer.public_key.keyid,
+        key_id=person.key_id,
+        follows=digest_of(envelopes[-1]) if envelopes else "",
     )
-    if any(_sign_off(e).key_id == sign_off.key_id for e in envelopes):
-        raise SigningError("this key has signed the run already")
-    envelope = Envelope(_statement(run, sign_off), PAYLOAD_TYPE, {})
-    envelope.sign(signer)
-    envelopes.append(envelope.to_dict())
+    envelopes.append(signed(run, sign_off, key))
     page = (run / PAGE).read_text(encoding="utf-8")
-    shown = with_sign_off(page, [_sign_off(e).model_dump() for e in envelopes])
-    _replace(run / ATTESTATION, _canonical({"envelopes": envelopes}))
-    _replace(run / PAGE, shown.encode())
+    shown = with_sign_off(page, [sign_off_of(e).shown() for e in envelopes])
+    replace(run / ATTESTATION, canonical({"envelopes": envelopes}))
+    replace(run / PAGE, shown.encode())
     return sign_off
 
 
-def verify(run: Path, trusted: Path = KEYS) -> Verification:
-    """Check every byte of a run and every signature on it, offline."""
-    problems = _changed_files(run)
+def verify(
+    run: Path, folder: Path = FOLDER, policy: Policy | None = None, at: datetime | None = None
+) -> Verification:
+    """Check every byte of a run and every signature on it, offline.
+
+    The ``policy`` in force says who must sign; ``at`` is the moment for which it is asked.
+    """
+    problems = changed_files(run)
+    keys = trusted(folder)
     sign_offs: list[SignOff] = []
-    keys = trusted_keys(trusted)
     try:
-        envelopes = _envelopes(run)
-        for envelope in envelopes:
-            sign_offs.append(_sign_off(envelope))
-            problems += _signature_problems(run, envelope, keys)
+        follows = ""
+        for envelope in envelopes_of(run):
+            sign_offs.append(sign_off_of(envelope))
+            if problem := signature_problem(run, envelope, follows, keys):
+                problems.append(problem)
+            follows = digest_of(envelope)
     except (ValueError, KeyError, TypeError) as broke:
         problems.append(f"{ATTESTATION}: changed: {broke}")
     else:
         problems += _page_problems(run, sign_offs)
-    return Verification(problems, sign_offs)
+    if problems:
+        return Verification(problems, sign_offs)
+    return _judged(run, sign_offs, policy or policies.load(), at or now())
 
 
-def _changed_files(run: Path) -> list[str]:
-    """Every file that is missing, added or changed against the manifest."""
+def _judged(run: Path, sign_offs: list[SignOff], in_force: Policy, at: datetime) -> Verification:
+    """What an intact run and its genuine signatures come to."""
     try:
-        content = (run / MANIFEST).read_bytes()
-        manifest = json.loads(content)
-        listed: dict[str, Any] = manifest["files"]
-        if content != _canonical(manifest) or manifest["schema"] != SCHEMA:
-            return [f"{MANIFEST}: changed"]
-    except FileNotFoundError:
-        return [f"{MANIFEST}: missing"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return [f"{MANIFEST}: cannot be read"]
-    present = set(_files(run))
-    problems = [f"{name}: missing" for name in sorted(set(listed) - present)]
-    problems += [f"{name}: added" for name in sorted(present - set(listed))]
-    for name in sorted(present & set(listed)):
-        if _entry(run, name) != listed[name]:
-            problems.append(f"{name}: changed")
-    return problems
+        kept, policy = Record.read(run), policies.load(run / "params" / "policy.yaml")
+    except (RecordError, ParameterError) as broke:
+        return Verification([str(broke)], sign_offs)
+    if policy.digest() != kept.policy:
+        return Verification(["params/policy.yaml: is not the policy of findings.json"], sign_offs)
+    computed: Verdict = getattr(kept.decision, kept.stage)
+    problems = [
+        f"{ATTESTATION}: {s.name} signed {s.decision} for {s.stage}, and the decision for "
+        f"{kept.stage} is {computed}, without an override"
+        for s in sign_offs
+        if s.stage != kept.stage
+        or (CAUTION.index(s.decision) > CAUTION.index(computed) and not s.override.strip())
+    ]
+    return Verification(
+        problems,
+        sign_offs,
+        missing=list(_missing(sign_offs, in_force.sign_off)),
+        lapsed=list(lapses(kept.findings, kept.waivers, policy, in_force, at)),
+        decision=min((s.decision for s in sign_offs), key=CAUTION.index, default=None),
+        stage=kept.stage,
+    )
 
 
-def _signature_problems(run: Path, raw: dict[str, Any], keys: dict[str, Any]) -> list[str]:
-    from securesystemslib.dsse import Envelope
-    from securesystemslib.exceptions import VerificationError
-
-    sign_off = _sign_off(raw)
-    if sign_off.key_id not in keys:
-        return [
-            f"{ATTESTATION}: signed as {sign_off.name} by the unknown key {sign_off.key_id[:16]}; "
-            "trust it by putting its public key into params/keys"
-        ]
-    # A copy: the library changes what it is given.
-    envelope = Envelope.from_dict(json.loads(json.dumps(raw)))
-    try:
-        if envelope.payload_type != PAYLOAD_TYPE or len(envelope.signatures) != 1:
-            raise VerificationError
-        envelope.verify([keys[sign_off.key_id][1]], 1)
-    except (VerificationError, ValueError):
-        return [f"{ATTESTATION}: changed: the signature of {sign_off.name} does not hold"]
-    if envelope.payload != _statement(run, sign_off):
-        return [f"{MANIFEST}: changed since {sign_off.name} signed it"]
-    return []
+def _missing(sign_offs: Sequence[SignOff], rules: SignOffRules) -> Iterator[str]:
+    """What policy asks for beyond these signatures: each person counts once, and so does a role."""
+    roles: dict[str, str] = {}
+    for one in sign_offs:
+        if one.role in rules.roles and one.name not in roles.values():
+            roles.setdefault(one.role, one.name)
+    for role in rules.required_roles:
+        if role not in roles:
+            yield f"nobody has signed as {role}"
+    if len(roles) < rules.threshold:
+        yield (
+            f"{len(roles)} of the {rules.threshold} signatures that policy asks for, each by "
+            f"another person in another role of: {', '.join(rules.roles)}"
+        )
 
 
 def _page_problems(run: Path, sign_offs: Sequence[SignOff]) -> list[str]:
-    """Whether the page's sign-off block is exactly what the attestation says."""
+    """Whether the page's sign-off blocks are exactly what the attestation says."""
     try:
         page = (run / PAGE).read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return []  # named already by the manifest
-    shown = with_sign_off(page, [s.model_dump() for s in sign_offs])
+    shown = with_sign_off(page, [s.shown() for s in sign_offs])
     return [] if shown == page else [f"{PAGE}: changed: the sign-off block is not what was signed"]
-
-
-def _statement(run: Path, sign_off: SignOff) -> bytes:
-    """The in-toto statement that a person signs: this manifest, this decision."""
-    from google.protobuf.json_format import MessageToDict
-    from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
-    from in_toto_attestation.v1.statement import Statement
-
-    digest = hashlib.sha256((run / MANIFEST).read_bytes()).hexdigest()
-    subject = ResourceDescriptor(name=MANIFEST, digest={"sha256": digest})
-    statement = Statement([subject.pb], PREDICATE_TYPE, sign_off.model_dump())
-    statement.validate()
-    return _canonical(MessageToDict(statement.pb))
-
-
-def _envelopes(run: Path) -> list[dict[str, Any]]:
-    """The envelopes of the attestation; raises ValueError when a byte is not as we write it."""
-    path = run / ATTESTATION
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    raw = json.loads(content)
-    if content != _canonical(raw) or set(raw) != {"envelopes"}:
-        raise ValueError("not as it was written")
-    envelopes: list[dict[str, Any]] = raw["envelopes"]
-    return envelopes
-
-
-def _sign_off(envelope: dict[str, Any]) -> SignOff:
-
-    statement = json.loads(base64.b64decode(envelope["payload"], validate=True))
-    return SignOff.model_validate(statement["predicate"])
-
-
-def _files(run: Path) -> list[str]:
-    """Every file below the run but the manifest and the attestation, also hidden ones."""
-    names = (str(p.relative_to(run)) for p in run.rglob("*") if p.is_file() or p.is_symlink())
-    return sorted(name for name in names if name not in (MANIFEST, ATTESTATION))
-
-
-def _entry(run: Path, name: str) -> dict[str, Any]:
-    path = run / name
-    if path.is_symlink():
-        return {"sha256": "a symbolic link", "size": 0}
-    content = path.read_bytes()
-    if name == PAGE:
-        text = content.decode("utf-8", errors="surrogateescape")
-        content = empty_sign_off(text).encode("utf-8", errors="surrogateescape")
-    return {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-
-
-def _canonical(content: object) -> bytes:
-    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(content)
-    new.replace(path)

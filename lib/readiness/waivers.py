@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
+import yaml
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from .documents import ROOT, read_yaml
@@ -138,6 +139,34 @@ def _why_ignored(waiver: Waiver, finding: Finding | None, policy: Policy, at: da
     if not any(open_point(finding, policy, stage) for stage in STAGES):
         return "needless: the failure is a minor gap"
     return worse(finding, waiver.scope)
+
+
+def draft(
+    finding: Finding, run: str, environment: str, reason: str, owner: str, until: datetime
+) -> str:
+    """A waiver of a failure as YAML, not yet approved; anything worse than this reopens it.
+
+    Raises ValueError when the check did not fail.
+    """
+    if finding.status is not Status.FAIL:
+        raise ValueError(f"{finding.check} did not fail in this run ({finding.status})")
+    made = Waiver(
+        check=finding.check,
+        environment=environment,
+        reason=reason,
+        owner=owner,
+        expires_at=until,
+        scope=Scope(
+            run=run,
+            severity=finding.severity,
+            offenders=finding.offenders_total,
+            offender_ids=finding.offender_ids,
+        ),
+    )
+    said = made.model_dump(mode="json")
+    seen = "".join(c if c.isprintable() else " " for c in finding.observed)
+    text: str = yaml.safe_dump([said], sort_keys=False, allow_unicode=True, width=100)
+    return f"# accepts: {seen}\n{text}"
 
 
 def worse(finding: Finding, accepted: Scope) -> str:

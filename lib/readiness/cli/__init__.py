@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import audit, reference, runs, sign_off
+from . import audit, keys, reference, runs, sign_off
 from .words import in_words
 
 app = typer.Typer(
@@ -18,13 +18,14 @@ for command in (
     audit.judge,
     sign_off.sign,
     sign_off.verify,
+    sign_off.waive,
     runs.compare,
     runs.export,
     audit.checks,
 ):
     app.command()(command)
 app.add_typer(reference.stack, name="reference")
-app.add_typer(sign_off.keys, name="keys")
+app.add_typer(keys.keys, name="keys")
 
 
 def main() -> None:

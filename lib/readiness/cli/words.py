@@ -12,9 +12,10 @@ import typer
 
 from ..documents import ParameterError
 
-NO_GO, CANNOT_RUN, UNSIGNED = 1, 2, 3
+NO_GO, CANNOT_RUN = 1, 2
 
 Stage = Literal["staging", "production"]
+Trust = Annotated[Path | None, typer.Option(help="Folder of trusted keys, for params/keys")]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder, e.g. outputs/demo/latest")]
 
 
@@ -37,3 +38,8 @@ def in_words() -> Iterator[None]:
 def stop(message: str, code: int = CANNOT_RUN) -> NoReturn:
     typer.echo(message, err=True)
     raise SystemExit(code)
+
+
+def printable(text: str) -> str:
+    """Text that others wrote, without what would steer the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -14,7 +14,7 @@ from typing import Any
 from .html import TEMPLATE
 from .look import ABOUT, FIGURE_TYPE
 from .sanitise import sanitised
-from .sign_off import BEGIN, END, with_sign_off
+from .sign_off import BEGIN, END, OVERRIDE_BEGIN, OVERRIDE_END, with_sign_off
 from .text import as_html, clean
 
 BUNDLE = "plotly-cartesian.min.js"
@@ -44,6 +44,7 @@ def page_of(notebook: Any) -> str:
         scripts,
         contents=[(anchor, _plain(_MARK.sub("", text))) for anchor, text in _HEADING.findall(body)],
         sign_off=f"{BEGIN}{END}",
+        override=f"{OVERRIDE_BEGIN}{OVERRIDE_END}",
     )
     return with_sign_off(page, [])
 
@@ -54,6 +55,7 @@ def shell(
     scripts: Sequence[str] = (),
     contents: Sequence[tuple[str, str]] = (),
     sign_off: str = "",
+    override: str = "",
     footer: str = "Made by readiness from the evidence beside this file.",
 ) -> str:
     """A page around a body that is sanitised already. ``title`` and ``contents`` are HTML."""
@@ -67,6 +69,7 @@ def shell(
         contents=contents,
         body=body,
         sign_off=sign_off,
+        override=override,
         footer=footer,
         scripts=scripts,
     )
