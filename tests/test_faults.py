@@ -28,6 +28,9 @@ READS = {  # what each kind of source looks at; one that stands nowhere is alway
     "authentication": {"service"},
     "authorization": {"service"},
     "cors": {"service"},
+    "cookies": {"service"},
+    "leaks": {"service"},
+    "declarations": {"parameters"},
     "health": {"service"},
     "http": {"service"},
     "latency": {"service"},
@@ -130,7 +133,7 @@ def test_the_sound_stack_gives_the_picture_of_the_seed(sound):
     by_status = {}
     for check, (status, _) in said(sound).items():
         by_status.setdefault(str(status), set()).add(check)
-    assert by_status.pop("FAIL") == {"DEP-COMPOSE-EXPOSURE", "DEP-CI", "TEST-E2E"}
+    assert by_status.pop("FAIL") == {"DEP-COMPOSE-EXPOSURE", "DEP-CI", "TEST-E2E", "SEC-WAF"}
     assert set(by_status) == {"PASS"}, by_status
 
 

@@ -71,6 +71,7 @@ class Client:
         self.http = http
         self.ledger: list[dict[str, Any]] = []
         self.scheme = transport.base_url.scheme
+        self.host = transport.base_url.host
         self._transport = transport
         self._deadline = deadline
         self._interval = 60.0 / http.requests_per_minute

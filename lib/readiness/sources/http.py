@@ -5,6 +5,7 @@ The client that sends all requests is in ``readiness.client``; its names are at 
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import Counter
 from typing import Any
@@ -13,8 +14,9 @@ import httpx
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..target import ResponseClass, Target, need
+from ..target import Http, ResponseClass, Target, need
 from .client import SAFE_METHODS, Client, Exchange, client, reached
+from .page import described, is_html
 
 __all__ = [
     "SAFE_METHODS",
@@ -33,8 +35,10 @@ def response_classes(target: Target) -> Collected:
     """One response of each class (success, 404, redirect, ...) with all its headers.
 
     The classes are ``target.http.response_classes``; a service that declares none is asked for its
-    root and for a path that cannot exist. A class whose request is not permitted is left out and
-    named in ``facts.not_sent``; one that gives another status than its class is told apart.
+    root and for a path that cannot exist. With ``target.http.direct_url`` each is asked for twice,
+    through the proxy and past it. A class whose request is not permitted is left out and named in
+    ``facts.not_sent``; one that gives another status than its class is told apart. The value of a
+    cookie is cut out; its name and attributes stay.
     """
     http = need(target.http, "target.http")
     absent = f"/readiness-{secrets.token_hex(8)}"
@@ -42,34 +46,54 @@ def response_classes(target: Target) -> Collected:
         ResponseClass(name="root", operation="GET /", status=[200, 301, 302, 307, 308, 401, 403]),
         ResponseClass(name="not found", operation=f"GET {absent}", status=404),
     ]
-    records, not_sent, last_error = [], [], ""
-    with client(target) as http_client:
-        for wanted in classes:
-            try:
-                exchange = http_client.request(wanted)
-            except NotMeasured as gap:
-                not_sent.append({"class": wanted.name, "reason": str(gap)})
-                continue
-            last_error = exchange.error or last_error
-            expected = wanted.status if isinstance(wanted.status, list) else [wanted.status]
-            records.append(
-                {
-                    "class": wanted.name,
-                    "operation": wanted.operation,
-                    "status": exchange.status,
-                    "as_expected": exchange.status in expected,
-                    "expected_status": expected,
-                    "headers": [list(pair) for pair in exchange.headers],
-                    "error": exchange.error,
-                }
-            )
-        facts = {
-            "scheme": http_client.scheme,
-            "not_sent": not_sent,
-        }
+    records: list[dict[str, Any]] = []
+    not_sent: list[dict[str, str]] = []
+    facts: dict[str, Any] = {"not_sent": not_sent}
+    ways = {"": target} | ({"direct": _past_proxy(target, http)} if http.direct_url else {})
+    for way, through in ways.items():
+        with client(through) as http_client:
+            facts.setdefault("scheme", http_client.scheme)
+            facts.setdefault("host", http_client.host)
+            for wanted in classes:
+                name = f"{wanted.name} (direct)" if way else wanted.name
+                try:
+                    exchange = http_client.request(wanted)
+                except NotMeasured as gap:
+                    not_sent.append({"class": name, "reason": str(gap)})
+                    continue
+                records.append(_record(name, wanted, exchange))
     if records and all(r["status"] is None for r in records):
-        raise NotMeasured(Reason.UNREACHABLE, f"no request was answered: {last_error}")
+        raise NotMeasured(Reason.UNREACHABLE, f"no request was answered: {records[-1]['error']}")
     return Collected(records, facts, {"httpx": httpx.__version__})
+
+
+def _past_proxy(target: Target, http: Http) -> Target:
+    return target.model_copy(
+        update={"http": http.model_copy(update={"base_url": http.direct_url, "direct_url": None})}
+    )
+
+
+def _record(name: str, wanted: ResponseClass, exchange: Exchange) -> dict[str, Any]:
+    expected = wanted.status if isinstance(wanted.status, list) else [wanted.status]
+    html = is_html(exchange.header("content-type"))
+    return {
+        "class": name,
+        "operation": wanted.operation,
+        "status": exchange.status,
+        "as_expected": exchange.status in expected,
+        "expected_status": expected,
+        "headers": [[known, _kept(known, value)] for known, value in exchange.headers],
+        "html": html,
+        **(described(exchange.text) if html else {"meta": [], "scripts": []}),
+        "error": exchange.error,
+    }
+
+
+def _kept(name: str, value: str) -> str:
+    """A header as it is kept: a session's cookie is as good as its password."""
+    if name != "set-cookie":
+        return value
+    return re.sub(r"=[^;]*", "=…", value, count=1)
 
 
 def header_grid(responses: Evidence, names: list[str]) -> Any:

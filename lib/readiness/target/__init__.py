@@ -14,6 +14,7 @@ from pydantic import PrivateAttr, field_validator
 from ..traffic import Traffic
 from ..variables import Deferred
 from .database import Backup, Database, Orm
+from .declaration import Declaration
 from .encryption import CipherCode, Encryption
 from .http import (
     Authentication,
@@ -23,23 +24,37 @@ from .http import (
     LatencySampling,
     LatencyTarget,
     Metrics,
+    Probing,
     ResponseClass,
     Role,
     Stub,
+    Tls,
 )
 from .load import Load, LoadRequest, PercentileTargets
-from .repository import Compose, ExpectedFailure, Reports, Repository
+from .repository import (
+    Allowance,
+    Compose,
+    Dependencies,
+    ExpectedFailure,
+    Gate,
+    Reports,
+    Repository,
+)
 from .section import Request, Safety, Section, need
 
 __all__ = [
+    "Allowance",
     "Authentication",
     "Backup",
     "Canary",
     "CipherCode",
     "Compose",
     "Database",
+    "Declaration",
+    "Dependencies",
     "Encryption",
     "ExpectedFailure",
+    "Gate",
     "HealthEndpoint",
     "Http",
     "LatencySampling",
@@ -49,6 +64,7 @@ __all__ = [
     "Metrics",
     "Orm",
     "PercentileTargets",
+    "Probing",
     "Reports",
     "Repository",
     "Request",
@@ -58,6 +74,7 @@ __all__ = [
     "Section",
     "Stub",
     "Target",
+    "Tls",
     "need",
 ]
 
@@ -79,6 +96,7 @@ class Target(Section):
     encryption: list[Encryption] = []  # one format may be written without the list
     backup: Backup | None = None
     reports: Reports | None = None
+    declarations: dict[str, Declaration] = {}  # check -> what is said to hold
     not_applicable: dict[str, str] = {}  # check -> why it does not apply
     _permit: frozenset[Safety] = PrivateAttr(default=frozenset({"passive"}))
     _traffic: Traffic = PrivateAttr(default_factory=Traffic)

@@ -140,8 +140,25 @@ class Canary(Section):
     table: str | None = None
 
 
+class Tls(Section):
+    """The TLS endpoint; without it the one of ``base_url``, where that is https."""
+
+    endpoint: Deferred | None = None  # host:port
+    server_name: str | None = None  # asked for, and expected on the certificate
+    configuration: list[str] = []  # nginx files of the repository, read where nothing is live
+
+
+class Probing(Section):
+    """How far the probes for injection and cross-site scripting go; they need ``active``."""
+
+    max_requests: int = Field(default=3000, ge=1)
+    delay_s: float = Field(default=1.5, ge=0.5, le=10)  # that a database is asked to sleep
+    operations: list[Operation] = []  # only these; without, every operation of the API document
+
+
 class Http(Section):
     base_url: Deferred
+    direct_url: Deferred | None = None  # the application behind the proxy, where it can be reached
     timeout_s: float = Field(default=10, gt=0, le=120)
     requests_per_minute: int = Field(default=1200, gt=0)
     max_requests: int = Field(default=20_000, gt=0)  # of one notebook, all its sources together
@@ -165,3 +182,6 @@ class Http(Section):
     metrics: Metrics | None = None
     stubs: list[Stub] = []
     canaries: list[Canary] = []
+    tls: Tls | None = None
+    probing: Probing = Probing()
+    documentation: Literal["on", "off"] | None = None  # whether interactive docs are to be served

@@ -23,8 +23,40 @@ class Compose(Section):
     variables: dict[str, str] = {}  # values the environment gives to ${NAME} there; no secrets
 
 
+class Allowance(Section):
+    """What a scan of the sources finds and is meant to be there; ``file`` with * and ?."""
+
+    rule: str
+    file: str
+    reason: str
+
+
+class Gate(Section):
+    """The switch that code which starts programs or runs data as code stands behind."""
+
+    name: str  # as the code tests it: a variable of the environment, or a setting
+    files: list[str]  # with * and ?
+    value: Deferred | None = None  # in this environment; without, what the repository sets
+
+
+class Dependencies(Section):
+    """What the target is built from; without these, the manifests that are found."""
+
+    python: list[str] = []  # requirements files, pinned
+    npm: list[str] = []  # folders with a package-lock.json
+    osv_url: Deferred | None = None  # of an advisory service, where the public one is out of reach
+    npm_registry: Deferred | None = None
+    tolerated: Literal["none", "low", "moderate", "high"] = "low"  # the worst that may be there
+
+
 class Repository(Section):
     path: Deferred
+    code: list[str] = []  # folders of what runs in production; without, everything but tests
+    assets: list[str] = []  # folders of the built front end
+    secret_allowances: list[Allowance] = []
+    code_allowances: list[Allowance] = []
+    gates: list[Gate] = []
+    dependencies: Dependencies = Dependencies()
     compose: Compose | None = None
     init_sql: str | None = None
     init_roles: list[str] = []  # roles that the platform makes before init.sql is loaded

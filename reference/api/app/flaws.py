@@ -32,6 +32,8 @@ def install(app: FastAPI) -> None:
     """Build in the flaw that NPS_FLAW names; an unknown name is an error, not a sound service."""
     name = os.environ.get("NPS_FLAW", "")
     if name:
+        from app import flaws_probed  # noqa: F401  (enters more of them in the list)
+
         FLAWS[name](app)
 
 
@@ -68,7 +70,7 @@ def _csp_unsafe_inline(_app: FastAPI) -> None:
     )
 
 
-class _Answers:
+class Answers:
     """Let a function change the opening of every answer."""
 
     def __init__(self, app: ASGIApp, change: Callable[[Scope, Message], None]) -> None:
@@ -90,7 +92,7 @@ def _headers_missing_on_404(app: FastAPI) -> None:
             for name in middleware.SECURITY_HEADERS:
                 del MutableHeaders(scope=message)[name]
 
-    app.add_middleware(_Answers, change=strip)
+    app.add_middleware(Answers, change=strip)
 
 
 @flaw("cors-reflected")
@@ -102,7 +104,7 @@ def _cors_reflected(app: FastAPI) -> None:
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Allow-Credentials"] = "true"
 
-    app.add_middleware(_Answers, change=reflect)
+    app.add_middleware(Answers, change=reflect)
 
 
 def _trusting(**options: Any) -> Callable[[str, str], dict[str, Any]]:

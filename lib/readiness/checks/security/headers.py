@@ -31,6 +31,8 @@ def _judge(responses: Evidence, header: str, grade: Grade, expected: str) -> Jud
     for record in seen:
         values = [value for name, value in record["headers"] if name == header]
         if wrong := _wrong(values, grade):
+            if not values:
+                wrong += _instead(record, header)
             where = {"class": record["class"], "operation": record["operation"]}
             offenders.append({**where, "status": record["status"], "problem": wrong})
     if missed and not offenders:
@@ -58,6 +60,17 @@ def _wrong(values: list[str], grade: Grade) -> str | None:
     return grade(values[0])
 
 
+def _instead(record: dict[str, Any], header: str) -> str:
+    """What stands in the header's place and does not do its work."""
+    if any(name == f"{header}-report-only" for name, _ in record["headers"]):
+        return ", and the one that only reports stops nothing"
+    if any(name == header for name, _ in record.get("meta", [])):
+        return (
+            ", and a meta element in the page says nothing of frames and of what stands before it"
+        )
+    return ""
+
+
 def _list(offenders: list[dict[str, Any]]) -> str:
     return "; ".join(f"{o['class']}: {o['problem']}" for o in offenders[:4])
 
@@ -79,7 +92,8 @@ def content_security_policy(responses: Evidence, criteria: ContentSecurityPolicy
     Why: when markup gets through the escaping, this header is what still keeps it from running.
     A policy that only error pages lack protects nothing: error pages echo input.
     Bad: `script-src 'unsafe-inline' *`; a nonce beside `https:` and no 'strict-dynamic', so that
-    any host is let in; the same nonce on two responses; `frame-ancestors *`; a header on 200 but
+    any host is let in; a host that serves everybody's script (a public CDN); the same nonce on two
+    responses; `frame-ancestors *`; a header on 200 but
     not on 404 or on a cached answer; two policies from application and proxy.
     Remedy: send one policy from one place for all responses, for instance `default-src 'none';
     script-src 'self'; base-uri 'none'; frame-ancestors 'none'`; use nonces for inline script.
