@@ -25,7 +25,18 @@ from .init_sql import extension_missing, loaded, read_script
 from .models import emit
 
 Record = dict[str, Any]
-TABLE_KEYS = ("relkind", "unlogged", "partition", "row_security", "definition")
+TABLE_KEYS = (
+    "relkind",
+    "unlogged",
+    "partition",
+    "row_security",
+    "forced_row_security",
+    "parents",
+    "bounds",
+    "partition_key",
+    "options",
+    "definition",
+)
 RELKINDS = {
     "r": "table",
     "p": "partitioned table",
@@ -34,12 +45,17 @@ RELKINDS = {
     "f": "foreign table",
 }
 OTHERS: dict[str, LiteralString] = {
+    "schema": ask.IN_USE,
     "enum": ask.ENUMS,
     "domain": ask.DOMAINS,
+    "type": ask.TYPES,
     "sequence": ask.SEQUENCES,
     "trigger": ask.TRIGGERS,
+    "rule": ask.RULES,
+    "policy": ask.POLICIES,
     "function": ask.FUNCTIONS,
     "extension": ask.EXTENSIONS,
+    "comment": ask.COMMENTS,
 }
 # What a model may use without saying where it comes from -> the extension that brings it.
 BROUGHT_BY = {
@@ -63,14 +79,20 @@ BROUGHT_BY = {
 AT_ONCE = 500  # statements sent together: each table of a transaction holds locks
 
 
-def read(connection: psycopg.Connection[Any], schemas: Sequence[str]) -> list[Record]:
-    """The catalogue of ``schemas``: one record for each table, column, index, constraint, ..."""
+def read(
+    connection: psycopg.Connection[Any], schemas: Sequence[str], bodies: bool = True
+) -> list[Record]:
+    """The catalogue of ``schemas``: one record for each table, column, index, constraint, ...
+
+    ``bodies``: with the text of functions, which may hold what is secret in a live database.
+    """
+    asked = {"schemas": list(schemas), "bodies": bodies}
     records: list[Record] = []
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SELECT set_config('search_path', 'pg_catalog', false)")
 
         def rows(query: LiteralString) -> list[Record]:
-            return cursor.execute(query, {"schemas": list(schemas)}).fetchall()
+            return cursor.execute(query, asked).fetchall()
 
         seen: tuple[str, str] | None = None
         for row in rows(ask.COLUMNS):
@@ -94,7 +116,9 @@ def live(target: Target) -> Collected:
     """The catalogue of the live database, in ``target.database.schemas``."""
     parameters = need(target.database, "target.database")
     with database.session(target) as session:
-        records = _wanted(read(session.connection, parameters.schemas), parameters.ignore_tables)
+        records = _wanted(
+            read(session.connection, parameters.schemas, bodies=False), parameters.ignore_tables
+        )
         facts = {"access": session.facts, **_counted(records, parameters.schemas)}
     facts["ignored_tables"] = parameters.ignore_tables
     return Collected(records, facts, {"PostgreSQL": session.facts["server_version"]})

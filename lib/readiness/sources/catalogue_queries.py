@@ -1,8 +1,10 @@
 """What is asked of pg_catalog: a handful of queries over whole schemas, never one for a table.
 
 Each answers rows of one kind. Names come out as the parser would need them with an empty
-search_path, so that two databases that mean the same say the same. What an extension brought, and
-the partitions of a table, are left out; a partition is told by its name only.
+search_path, so that two databases that mean the same say the same. What an extension brought is
+left out; a partition is told by its bounds only, the rest is its parent's. Only what the catalogues
+of PostgreSQL 13 have is asked for, so that 13 to 18 answer alike; what came later (NOT ENFORCED) is
+read from the definitions that the server writes.
 """
 
 from __future__ import annotations
@@ -20,22 +22,46 @@ RELATIONS: LiteralString = f"""
     WHERE c.oid NOT IN ({OF_EXTENSION.format("pg_class")})
 """
 
+# The schema public is always there, and one with nothing in it is no matter.
+IN_USE: LiteralString = f"""
+SELECT n.nspname AS schema, n.nspname AS name FROM ({SCHEMAS}) n
+WHERE n.nspname <> 'public'
+  AND EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_namespace'::regclass
+              AND d.refobjid = n.oid AND d.deptype = 'n')
+ORDER BY 1
+"""
+
+ACTION: LiteralString = """
+    CASE k.conf{}type WHEN 'a' THEN 'NO ACTION' WHEN 'r' THEN 'RESTRICT' WHEN 'c' THEN 'CASCADE'
+         WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' END"""
+SEQUENCE: LiteralString = """
+    format('%%s INCREMENT %%s START %%s MINVALUE %%s MAXVALUE %%s %%sCYCLE',
+           format_type(s.seqtypid, NULL), s.seqincrement, s.seqstart, s.seqmin, s.seqmax,
+           CASE WHEN NOT s.seqcycle THEN 'NO ' END)"""
+
 COLUMNS: LiteralString = f"""
 WITH relation AS MATERIALIZED ({RELATIONS}),
-owned AS (  -- sequences of serial columns
+of_extension AS MATERIALIZED ({OF_EXTENSION.format("pg_type")}),
+owned AS (  -- sequences of serial and identity columns
     SELECT d.refobjid, d.refobjsubid, min(d.objid) AS sequence
     FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
-      AND d.deptype = 'a'
-    GROUP BY 1, 2)
+      AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+    GROUP BY 1, 2),
+parents AS (
+    SELECT i.inhrelid, array_agg(i.inhparent::regclass::text ORDER BY i.inhseqno) AS names
+    FROM pg_inherits i GROUP BY 1)
 SELECT c.nspname AS schema, c.relname AS table, c.relkind::text AS relkind,
        c.relpersistence = 'u' AS unlogged, c.relispartition AS partition,
-       c.relrowsecurity AS row_security,
+       c.relrowsecurity AS row_security, c.relforcerowsecurity AS forced_row_security,
+       COALESCE(parents.names, ARRAY[]::text[]) AS parents,
+       CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS bounds,
+       CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS partition_key,
+       array_to_string(c.reloptions, ', ') AS options,
        CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition,
        a.attname AS name,
        -- An extension may have been put into any schema.
-       CASE WHEN EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_type'::regclass
-                         AND x.objid = COALESCE(e.oid, t.oid) AND x.deptype = 'e')
+       CASE WHEN COALESCE(e.oid, t.oid) IN (SELECT objid FROM of_extension)
             THEN regexp_replace(format_type(a.atttypid, a.atttypmod), '^[^.]+[.]', '')
             ELSE format_type(a.atttypid, a.atttypmod) END AS type,
        COALESCE(t.typtype = 'e' OR e.typtype = 'e', false) AS enum,
@@ -44,27 +70,35 @@ SELECT c.nspname AS schema, c.relname AS table, c.relkind::text AS relkind,
        pg_get_expr(d.adbin, d.adrelid) AS default,
        COALESCE(pg_get_expr(d.adbin, d.adrelid) = format('nextval(%%L::regclass)',
                 owned.sequence::regclass::text), false) AS serial,
+       CASE WHEN s.seqrelid IS NOT NULL THEN {SEQUENCE} END AS sequence,
        a.attidentity::text AS identity, a.attgenerated::text AS generated,
        CASE WHEN a.attcollation <> t.typcollation THEN l.collname END AS collation
 FROM relation c
+LEFT JOIN parents ON parents.inhrelid = c.oid
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     AND NOT c.relispartition
 LEFT JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 LEFT JOIN owned ON owned.refobjid = c.oid AND owned.refobjsubid = a.attnum
+LEFT JOIN pg_sequence s ON s.seqrelid = owned.sequence
 LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY 1, 2, a.attnum
 """
 
+# A definition begins with words and names of known length; what matters comes after them.
 INDEXES: LiteralString = f"""
 WITH relation AS MATERIALIZED ({RELATIONS})
 SELECT c.nspname AS schema, c.relname AS table, i.relname AS name,
        x.indisunique AS unique, x.indisprimary AS primary, x.indisvalid AS valid,
        k.oid IS NOT NULL AS constraint, COALESCE(k.condeferrable, false) AS deferrable,
        COALESCE(k.condeferred, false) AS deferred,
-       regexp_replace(pg_get_indexdef(x.indexrelid), '^.*? USING ', '') AS definition
+       pg_get_constraintdef(k.oid) AS constraint_definition,
+       substr(pg_get_indexdef(x.indexrelid), 1 + length(format(
+           'CREATE %%sINDEX %%I ON %%s%%I.%%I USING ',
+           CASE WHEN x.indisunique THEN 'UNIQUE ' END, i.relname,
+           CASE WHEN c.relkind = 'p' THEN 'ONLY ' END, c.nspname, c.relname))) AS definition
 FROM pg_index x
 JOIN relation c ON c.oid = x.indrelid AND NOT c.relispartition
 JOIN pg_class i ON i.oid = x.indexrelid
@@ -85,22 +119,21 @@ SELECT c.nspname AS schema, c.relname AS table, k.conname AS name,
        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (n, o)
              JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n
              ORDER BY u.o) AS ref_columns,
-       CASE k.confupdtype WHEN 'a' THEN 'NO ACTION' WHEN 'r' THEN 'RESTRICT'
-            WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
-       END AS on_update,
-       CASE k.confdeltype WHEN 'a' THEN 'NO ACTION' WHEN 'r' THEN 'RESTRICT'
-            WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
-       END AS on_delete,
+       {ACTION.format("upd")} AS on_update,
+       -- PostgreSQL 15 can name the columns that are set: SET NULL (a)
+       concat_ws(' ', {ACTION.format("del")},
+           substring(d.text FROM 'ON DELETE SET (?:NULL|DEFAULT) ([(].*?[)])')) AS on_delete,
        CASE k.confmatchtype WHEN 'f' THEN 'FULL' WHEN 'p' THEN 'PARTIAL' ELSE 'SIMPLE' END
            AS match,
        k.condeferrable AS deferrable, k.condeferred AS deferred, k.convalidated AS validated,
-       CASE WHEN k.contype <> 'f' THEN
-           regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', '') END AS definition
+       d.text !~ ' NOT ENFORCED$' AS enforced,
+       regexp_replace(d.text, ' NOT (VALID|ENFORCED)$', '') AS definition
 FROM pg_constraint k
+CROSS JOIN LATERAL (SELECT pg_get_constraintdef(k.oid) AS text OFFSET 0) d
 JOIN relation c ON c.oid = k.conrelid AND NOT c.relispartition
 LEFT JOIN pg_class r ON r.oid = k.confrelid
 LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
-WHERE k.contype IN ('f', 'c', 'x') AND k.conparentid = 0
+WHERE k.contype IN ('f', 'c', 'x') AND k.conparentid = 0 AND (k.contype <> 'c' OR k.conislocal)
 ORDER BY 1, 2, 3
 """
 
@@ -113,21 +146,33 @@ GROUP BY 1, 2 ORDER BY 1, 2
 """
 
 DOMAINS: LiteralString = f"""
-SELECT n.nspname AS schema, t.typname AS name,
-       concat_ws(' ', format_type(t.typbasetype, t.typtypmod),
-           CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || t.typdefault,
-           (SELECT string_agg(pg_get_constraintdef(k.oid), ' ' ORDER BY pg_get_constraintdef(k.oid))
-            FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')) AS definition
+SELECT n.nspname AS schema, t.typname AS name, format_type(t.typbasetype, t.typtypmod) AS type,
+       t.typnotnull AS not_null, t.typdefault AS default,
+       COALESCE((SELECT jsonb_object_agg(k.conname, pg_get_constraintdef(k.oid))
+                 FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'), '{{}}')
+           AS checks
 FROM pg_type t JOIN ({SCHEMAS}) n ON n.oid = t.typnamespace
 WHERE t.typtype = 'd' AND t.oid NOT IN ({OF_EXTENSION.format("pg_type")})
 ORDER BY 1, 2
 """
 
+TYPES: LiteralString = f"""
+SELECT n.nspname AS schema, t.typname AS name,
+       COALESCE('RANGE (SUBTYPE = ' || format_type(r.rngsubtype, NULL) || ')',
+           '(' || (SELECT string_agg(concat_ws(' ', quote_ident(a.attname),
+                       format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+                   FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped) || ')')
+           AS definition
+FROM pg_type t JOIN ({SCHEMAS}) n ON n.oid = t.typnamespace
+LEFT JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
+LEFT JOIN pg_range r ON r.rngtypid = t.oid
+WHERE (c.oid IS NOT NULL OR r.rngtypid IS NOT NULL)
+  AND t.oid NOT IN ({OF_EXTENSION.format("pg_type")})
+ORDER BY 1, 2
+"""
+
 SEQUENCES: LiteralString = f"""
-SELECT c.nspname AS schema, c.relname AS name,
-       format('%%s INCREMENT %%s START %%s MINVALUE %%s MAXVALUE %%s%%s',
-           format_type(s.seqtypid, NULL), s.seqincrement, s.seqstart, s.seqmin, s.seqmax,
-           CASE WHEN s.seqcycle THEN ' CYCLE' END) AS definition
+SELECT c.nspname AS schema, c.relname AS name, {SEQUENCE} AS definition
 FROM ({RELATIONS}) c JOIN pg_sequence s ON s.seqrelid = c.oid
 WHERE c.oid NOT IN (SELECT objid FROM pg_depend
     WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
@@ -143,12 +188,45 @@ WHERE NOT g.tgisinternal
 ORDER BY 1, 2, 3
 """
 
+RULES: LiteralString = f"""
+SELECT c.nspname AS schema, c.relname AS table, r.rulename AS name,
+       pg_get_ruledef(r.oid) AS definition, r.ev_enabled <> 'D' AS enabled
+FROM pg_rewrite r JOIN ({RELATIONS}) c ON c.oid = r.ev_class
+WHERE r.rulename <> '_RETURN'
+ORDER BY 1, 2, 3
+"""
+
+POLICIES: LiteralString = f"""
+SELECT c.nspname AS schema, c.relname AS table, p.polname AS name,
+       concat_ws(' ', CASE WHEN p.polpermissive THEN 'AS PERMISSIVE' ELSE 'AS RESTRICTIVE' END,
+           'FOR ' || CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT'
+               WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+           'TO ' || COALESCE((SELECT string_agg(quote_ident(o.rolname), ', ' ORDER BY o.rolname)
+               FROM pg_roles o WHERE o.oid = ANY (p.polroles)), 'PUBLIC'),
+           'USING (' || pg_get_expr(p.polqual, p.polrelid) || ')',
+           'WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')') AS definition
+FROM pg_policy p JOIN ({RELATIONS}) c ON c.oid = p.polrelid
+ORDER BY 1, 2, 3
+"""
+
+# ``body`` is null where the text must not leave the server: it may hold what is secret.
 FUNCTIONS: LiteralString = f"""
 SELECT n.nspname AS schema,
-       format('%%s(%%s)', p.proname, pg_get_function_identity_arguments(p.oid)) AS name,
-       concat_ws(' ', pg_get_function_result(p.oid), md5(pg_get_functiondef(p.oid))) AS definition
-FROM pg_proc p JOIN ({SCHEMAS}) n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
-WHERE p.prokind <> 'a' AND p.oid NOT IN ({OF_EXTENSION.format("pg_proc")})
+       format('%%I(%%s)', p.proname, oidvectortypes(p.proargtypes)) AS name,
+       CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END
+           AS form,
+       concat_ws(' ', pg_get_function_result(p.oid), md5(d.text)) AS definition,
+       CASE WHEN %(bodies)s THEN d.text END AS body
+FROM pg_proc p JOIN ({SCHEMAS}) n ON n.oid = p.pronamespace
+CROSS JOIN LATERAL (SELECT CASE WHEN p.prokind = 'a'
+    THEN (SELECT concat_ws(' ', a.aggtransfn::regproc, a.aggfinalfn::regproc, a.agginitval)
+          FROM pg_aggregate a WHERE a.aggfnoid = p.oid)
+    -- PostgreSQL 14 and newer write IN before the arguments of procedures
+    ELSE regexp_replace(pg_get_functiondef(p.oid), '([(]|, )IN ', '\\1', 'g')
+    END AS text OFFSET 0) d
+WHERE p.oid NOT IN ({OF_EXTENSION.format("pg_proc")})
+  AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_proc'::regclass
+                  AND i.objid = p.oid AND i.deptype = 'i')  -- constructors of a range type
 ORDER BY 1, 2
 """
 
@@ -157,4 +235,14 @@ SELECT n.nspname AS schema, e.extname AS name, e.extversion AS version
 FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
 WHERE e.extname <> 'plpgsql'
 ORDER BY 2
+"""
+
+COMMENTS: LiteralString = f"""
+SELECT c.nspname AS schema, c.relname AS table, a.attname AS name, c.relkind::text AS relkind,
+       d.description AS definition
+FROM pg_description d
+JOIN ({RELATIONS}) c ON c.oid = d.objoid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
+WHERE d.classoid = 'pg_class'::regclass
+ORDER BY 1, 2, a.attnum NULLS FIRST
 """

@@ -4,8 +4,17 @@
 one row for each difference: what it is, both sides, its class and the reason for the class.
 """
 
-from .merge import CLASSES, compare
+from .merge import CLASSES, compare, repair_script
 from .types import BREAKING, COSMETIC, RISKY
 from .view import differences, figure
 
-__all__ = ["BREAKING", "CLASSES", "COSMETIC", "RISKY", "compare", "differences", "figure"]
+__all__ = [
+    "BREAKING",
+    "CLASSES",
+    "COSMETIC",
+    "RISKY",
+    "compare",
+    "differences",
+    "figure",
+    "repair_script",
+]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ...evidence import Evidence
 
-COLUMNS = ["class", "kind", "table", "object", "live", "wanted", "reason"]
+COLUMNS = ["class", "kind", "table", "object", "live", "wanted", "reason", "repair"]
 COLOURS = {BREAKING: TONES["bad"], RISKY: TONES["caution"], COSMETIC: TONES["unknown"]}
 PATTERNS = {BREAKING: "", RISKY: "/", COSMETIC: "."}  # told apart without colour, too
 MOST_TABLES = 30  # in the figure; the worst ones
