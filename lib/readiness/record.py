@@ -58,6 +58,7 @@ class Record(_Strict):
     started: datetime
     finished: datetime
     tool: Tool
+    checks: dict[str, str] = {}  # what each check was made of, as fingerprint says it
     target: AuditedTarget
     permit: list[str]
     postgresql: str
@@ -89,6 +90,12 @@ class Record(_Strict):
             raise RecordError(
                 f"{run} is not a run that can be read: findings.json: {said}"
             ) from None
+
+
+def environments(outputs: Path = OUTPUTS) -> list[Path]:
+    """The folders of the environments that were audited, by name."""
+    found = outputs.iterdir() if outputs.is_dir() else ()
+    return sorted(p for p in found if p.is_dir() and not p.name.startswith((".", "_")))
 
 
 def runs(environment: str, outputs: Path = OUTPUTS) -> list[Path]:

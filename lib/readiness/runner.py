@@ -31,6 +31,8 @@ from .check import criteria_problems
 from .documents import ROOT, ParameterError, read_yaml
 from .execution import cards, conclusion, run_one
 from .finding import AREAS, Finding, now
+from .fingerprint import fingerprints
+from .history import retention
 from .parameters import Parameters, validated
 from .report import render
 from .variables import Secret, keep_secret, redact
@@ -95,7 +97,7 @@ def audit(wanted: Request, executor: Executor | None = None) -> Path:
     cannot be made: another one of the environment is under way, the disk is full, no PostgreSQL.
     """
     environment = wanted.parameters.environment
-    with _only_one(wanted.outputs / environment), _hidden_folder(wanted) as (folder, name):
+    with only_one(wanted.outputs / environment), _hidden_folder(wanted) as (folder, name):
         started = now()
         with postgresql.temporary({"max_connections": "60"}) as server:
             os.environ[scratch.VARIABLE] = str(server.folder)
@@ -207,6 +209,7 @@ def _keep(
         started=started,
         finished=at,
         tool=record.Tool(version=version("readiness"), commit=_commit()),
+        checks=fingerprints(f.check for f in found),
         target=record.AuditedTarget(
             name=target.name,
             version=target.version.value() if target.version else "",
@@ -246,6 +249,9 @@ def _publish(folder: Path, wanted: Request, kept: record.Record, name: str) -> N
         link = home / f".latest-{os.getpid()}"
         link.symlink_to(name)
         link.replace(home / "latest")
+    rule = policies.load().retention
+    for gone in retention.prune(home.name, wanted.outputs, rule, kept.finished):
+        wanted.say(f"removed the run {gone.name}: older than policy keeps")
     render.index(wanted.outputs)
 
 
@@ -311,7 +317,7 @@ def _commit() -> str:
 
 
 @contextmanager
-def _only_one(home: Path) -> Iterator[None]:
+def only_one(home: Path) -> Iterator[None]:
     """Hold the environment's lock: two audits at once would measure each other."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".lock").open("a") as lock:

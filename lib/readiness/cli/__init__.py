@@ -21,6 +21,7 @@ for command in (
     sign_off.waive,
     runs.compare,
     runs.export,
+    runs.prune,
     audit.checks,
 ):
     app.command()(command)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..finding import Status
 from .words import NO_GO, RunFolder, Stage, stop
 
 if TYPE_CHECKING:
@@ -81,23 +80,18 @@ def _print_verdict(kept: Record, run: Path) -> None:
 
 def judge(run: RunFolder) -> None:
     """Judge a run's evidence again, offline, and say where the answer differs."""
-    from ..check import catalogue
-    from ..evidence import Evidence
+    from ..history import judging
     from ..record import Record
 
-    run, known = run.resolve(), catalogue()
+    run = run.resolve()
     judged = differing = 0
     for finding in Record.read(run).findings:
-        check = known.get(finding.check)
-        names = check.inputs if check and not finding.carried_over else []
-        files = [run / "evidence" / finding.check / f"{name}.json" for name in names]
-        if check is None or not files or not all(f.exists() for f in files):
+        kept = None if finding.carried_over else judging.kept(run, finding)
+        if kept is None:
             continue
-        evidence = [Evidence.from_json(f.read_text(encoding="utf-8")) for f in files]
-        again = check.assess(evidence, check.criteria.model_validate(finding.criteria))
+        again = kept.judged()
         judged += 1
-        overruled = finding.status is Status.NOT_APPLICABLE or finding.reason == "uncalibrated"
-        if again.status is not finding.status and not overruled:
+        if again.status is not finding.status and not judging.overruled(finding):
             differing += 1
             said = f"was {finding.status}, is now {again.status}: {again.observed}"
             typer.echo(f"{finding.check}: {said}")
