@@ -52,7 +52,7 @@ def _print(table: Table) -> None:
 
 def export(
     run: RunFolder,
-    to: Annotated[str, typer.Option(help="junit, sarif, csv, xlsx, prometheus or in-toto")],
+    to: Annotated[str, typer.Option(help="junit, sarif, csv, xlsx, prometheus, in-toto or oscal")],
     output: Annotated[Path | None, typer.Option(help="The file; else named by the format")] = None,
     baseline: Annotated[Path | None, typer.Option(help="An earlier run, for SARIF")] = None,
 ) -> None:

@@ -29,7 +29,10 @@ FORMATS = {  # name -> (file, module)
     "xlsx": ("findings.xlsx", "workbook"),
     "prometheus": ("readiness.prom", "prometheus"),
     "in-toto": ("test-result.json", "intoto"),
+    "oscal": ("assessment-results.json", "oscal"),
 }
+
+PACKAGES = {"trestle": "compliance-trestle"}  # module -> package, where they differ
 
 T = TypeVar("T")
 
@@ -44,7 +47,9 @@ def export(record: Record, name: str, previous: Record | None = None) -> Export:
     try:
         module = import_module(f".{FORMATS[name][1]}", __name__)
     except ImportError as missing:
-        raise ValueError(f"the format {name} needs the package {missing.name}") from None
+        module_name = (missing.name or str(missing)).split(".")[0]
+        package = PACKAGES.get(module_name, module_name)
+        raise ValueError(f"the format {name} needs: pip install {package}") from None
     made: Export = module.export(record, previous)
     return made
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from ..decision import Verdict
@@ -9,14 +11,17 @@ from ..finding import Status
 from ..policy import STAGES
 from ..record import Record
 from ..standing import Colour
-from . import Export
+from . import Export, each
 
 COLOURS = {Colour.RED: 0, Colour.YELLOW: 1, Colour.GREEN: 2}
 VERDICTS = {Verdict.NO_GO: 0, Verdict.CONDITIONAL_GO: 1, Verdict.GO: 2}
 
 
 def export(record: Record, previous: Record | None = None) -> Export:
-    """Gauges with the labels environment, area, stage and status."""
+    """Gauges with the labels environment, area, stage and status.
+
+    A run's age is ``time() - readiness_run_finished_timestamp_seconds``.
+    """
     registry = CollectorRegistry()
 
     def gauge(name: str, about: str, *labels: str) -> Gauge:
@@ -32,10 +37,14 @@ def export(record: Record, previous: Record | None = None) -> Export:
         said = VERDICTS[getattr(record.decision, stage)]
         verdict.labels(record.environment, stage).set(said)
     findings = gauge("findings", "Findings by status", "area", "status")
+    placed, dropped = each(record.findings, lambda f: (f.area, Status(f.status)))
+    counts = Counter(where for _, where in placed)
     for result in record.areas:
         for status in Status:
-            number = sum(f.area == result.area and f.status is status for f in record.findings)
+            number = counts[result.area, status]
             findings.labels(record.environment, result.area, status.value).set(number)
     finished = gauge("run_finished_timestamp_seconds", "When the run ended, Unix time")
     finished.labels(record.environment).set(record.finished.timestamp())
-    return Export(generate_latest(registry))
+    expires = gauge("valid_until_timestamp_seconds", "When what it rests on expires, Unix time")
+    expires.labels(record.environment).set(record.valid_until.timestamp())
+    return Export(generate_latest(registry), dropped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -28,7 +29,11 @@ KINDS = {
 def export(record: Record, previous: Record | None = None) -> Export:
     """One run with one result for each finding."""
     before = {f.check: f for f in previous.findings} if previous else None
-    made, dropped = each(record.findings, lambda f: (_rule(f), _result(f, before)))
+    made, dropped = each(record.findings, lambda f: _checked(_rule(f), _result(f, before)))
+    present = {finding.check for finding in record.findings}
+    gone = [f for f in (previous.findings if previous else ()) if f.check not in present]
+    lost, unsaid = each(gone, lambda f: _checked(_rule(f), _result(f, None, "absent")))
+    made, dropped = made + lost, dropped + unsaid
     run = {
         "tool": {
             "driver": {
@@ -62,14 +67,20 @@ def _rule(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, before: dict[str, Finding] | None) -> dict[str, Any]:
+def _checked(*parts: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The parts of a finding, known to be JSON before they join the others."""
+    json.dumps(parts)
+    return parts
+
+
+def _result(finding: Finding, before: dict[str, Finding] | None, state: str = "") -> dict[str, Any]:
     failed = finding.status is Status.FAIL
     result: dict[str, Any] = {
         "ruleId": finding.check,
         "kind": KINDS[finding.status],
         "level": LEVELS[finding.severity] if failed else "none",
         "message": {"text": printable(finding.observed) or finding.title},
-        "partialFingerprints": {"check/v1": finding.check},
+        "partialFingerprints": {"check/v1": finding.check, "offenders/v1": _offenders(finding)},
         "properties": {
             "status": finding.status,
             "reason": finding.reason,
@@ -87,13 +98,19 @@ def _result(finding: Finding, before: dict[str, Finding] | None) -> dict[str, An
         result["suppressions"] = [
             {"kind": "external", "status": "accepted", "justification": printable(finding.waiver)}
         ]
-    if before is not None:
-        result["baselineState"] = _change(finding, before.get(finding.check))
+    if state or before is not None:
+        result["baselineState"] = state or _change(finding, (before or {}).get(finding.check))
     return result
+
+
+def _offenders(finding: Finding) -> str:
+    """A digest of who is at fault, the same in every run that finds the same places."""
+    return hashlib.sha256(" ".join(finding.offender_ids).encode()).hexdigest()[:16]
 
 
 def _change(finding: Finding, before: Finding | None) -> str:
     if before is None:
         return "new"
-    same = (finding.status, finding.reason) == (before.status, before.reason)
+    said = [(f.status, f.reason, _offenders(f)) for f in (finding, before)]
+    same = said[0] == said[1]
     return "unchanged" if same else "updated"

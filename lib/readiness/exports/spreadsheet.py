@@ -25,7 +25,7 @@ COLUMNS = [
     "waiver",
     "carried_over",
 ]
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # the wide ones count in some spreadsheets
 
 
 def export(record: Record, previous: Record | None = None) -> Export:
@@ -42,4 +42,4 @@ def row_of(finding: Finding) -> list[str]:
     """The cells of a finding; none is taken for a formula (CWE-1236)."""
     cells = (getattr(finding, name) for name in COLUMNS)
     texts = ["" if cell is None else printable(str(cell)) for cell in cells]
-    return [f"'{text}" if text.startswith(FORMULA) else text for text in texts]
+    return [f"'{t}" if t.lstrip().startswith(FORMULA) or t[:1] == "\t" else t for t in texts]
