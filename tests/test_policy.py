@@ -1,217 +1,178 @@
-"""The decision rules, as properties over random findings."""
-
-from datetime import UTC, datetime, timedelta
+"""The policy on file: what is wrong with one is said with file and key, before anything runs."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from readiness import decision as decisions
+import yaml
 from readiness import policy as policies
-from readiness import standing
-from readiness.confidence import confidence, term
-from readiness.decision import Cell, Verdict
-from readiness.finding import Finding, Reason, Severity, Status, Strength, area_of
-from readiness.standing import Colour
+from readiness import runner
+from readiness.check import catalogue
+from readiness.documents import ROOT, ParameterError
+from readiness.finding import Strength
 
-POLICY = policies.load()
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-COLOURS = [Colour.RED, Colour.YELLOW, Colour.GREEN]
-VERDICTS = [Verdict.NO_GO, Verdict.CONDITIONAL_GO, Verdict.GO]
+TEXT = (ROOT / "params" / "policy.yaml").read_text(encoding="utf-8")
 
 
-def finding(check, status, severity=Severity.MEDIUM, strength=Strength.MEASURED, **more):
-    reason = Reason.NO_SAMPLES if status is Status.NOT_MEASURED else None
-    return Finding(
-        check=check,
-        area=area_of(check),
-        title=check,
-        severity=severity,
-        status=status,
-        reason=reason,
-        strength=strength,
-        measured_at=NOW,
-        **more,
+def changed(path, change):
+    """The policy on file with a change made to its content."""
+    raw = yaml.safe_load(TEXT)
+    change(raw)
+    path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def put(*keys, value):
+    def change(raw):
+        for key in keys[:-1]:
+            raw = raw[key]
+        raw[keys[-1]] = value
+
+    return change
+
+
+def dropped(*keys):
+    def change(raw):
+        for key in keys[:-1]:
+            raw = raw[key]
+        del raw[keys[-1]]
+
+    return change
+
+
+WRONG = {
+    "a criterion rests on no such check": (
+        put("criteria", 7, "checks", value=["DEP-CI", "TEST-CL"]),
+        "criteria.7.checks: TEST-CL is not among checks; did you mean TEST-CI?",
+    ),
+    "a check is on no criterion": (
+        put("criteria", 7, "checks", value=["DEP-CI"]),
+        "checks.TEST-CI: is on no criterion",
+    ),
+    "an id of no area": (put("checks", "FOO-BAR", value={}), "checks.FOO-BAR: no area has such"),
+    "an id of an area and nothing else": (put("checks", "SEC", value={}), "checks.SEC: no area"),
+    "a check stands twice in a criterion": (
+        put("criteria", 7, "checks", value=["DEP-CI", "TEST-CI", "DEP-CI"]),
+        "criteria.7.checks: DEP-CI stands twice",
+    ),
+    "two criteria of one title": (
+        put("criteria", 7, "title", value="Load testing completed"),
+        "criteria.7.title: 'Load testing completed' stands twice",
+    ),
+    "no criterion bars a stage": (
+        lambda raw: [c.update(blocking=["staging"]) for c in raw["criteria"]],
+        "criteria: none blocks production, so it could never be NO-GO",
+    ),
+    "nobody owns an area": (dropped("owners", "testing"), "owners.testing: is missing, and TEST-"),
+    "an owner of no area": (put("owners", "test", value="x"), "owners.test: no such area"),
+    "a strength without factor": (
+        dropped("strength_factor", "DECLARED"),
+        "strength_factor.DECLARED: is missing",
+    ),
+    "a factor above 1": (
+        put("strength_factor", "MEASURED", value=1.5),
+        "strength_factor.MEASURED: is not between 0 and 1",
+    ),
+    "what is said counts for more than what is seen": (
+        put("strength_factor", "DECLARED", value=1.0),
+        "strength_factor: what is seen less directly must not count for more",
+    ),
+    "more signatures than roles": (
+        put("sign_off", "threshold", value=4),
+        "sign_off.threshold: 4 of 3 roles can never be reached",
+    ),
+    "fewer signatures than required roles": (
+        put("sign_off", "threshold", value=1),
+        "sign_off.threshold: is lower than the number of required_roles",
+    ),
+    "a required role that is none": (
+        put("sign_off", "required_roles", value=["lead editor"]),
+        "sign_off.required_roles: 'lead editor' is not among roles; did you mean lead auditor?",
+    ),
+    "a role twice": (
+        put("sign_off", "roles", value=["lead auditor", "engineering", "engineering"]),
+        "sign_off.roles: a role stands twice",
+    ),
+    "an unknown stage": (
+        put("checks", "DEP-CI", "required", value={"qa": "MEASURED"}),
+        "checks.DEP-CI.required.qa",
+    ),
+    "an unknown strength": (
+        put("checks", "DEP-CI", "required", value={"staging": "SEEN"}),
+        "checks.DEP-CI.required.staging",
+    ),
+    "an unknown key": (put("checks", "DEP-CI", "wait", value=2), "checks.DEP-CI.wait: unknown key"),
+    "no age": (put("checks", "DEP-CI", "max_age_days", value=0), "checks.DEP-CI.max_age_days"),
+    "waivers for ever": (put("waivers", "max_days", value=0), "waivers.max_days"),
+    "no run is kept": (put("retention", "keep_runs", value=0), "retention.keep_runs"),
+    "no sign-off": (dropped("sign_off"), "sign_off: is missing"),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), WRONG.values(), ids=list(WRONG))
+def test_what_is_wrong_is_said_with_file_and_key(tmp_path, change, said):
+    with pytest.raises(ParameterError) as broke:
+        policies.load(changed(tmp_path / "policy.yaml", change))
+    assert any(p.startswith(f"{tmp_path}/policy.yaml: {said}") for p in broke.value.problems)
+
+
+def test_every_problem_is_said_at_once(tmp_path):
+    def change(raw):
+        for one in ("an owner of no area", "a role twice", "a check is on no criterion"):
+            WRONG[one][0](raw)
+
+    with pytest.raises(ParameterError) as broke:
+        policies.load(changed(tmp_path / "policy.yaml", change))
+    assert len(broke.value.problems) == 3
+
+
+def test_the_policy_on_file_fits_the_checks_of_the_code():
+    known = {identifier: made.strength for identifier, made in catalogue().items()}
+    assert list(policies.problems_with_code(policies.load(), known)) == []
+
+
+def test_what_the_code_cannot_meet_is_said_before_anything_runs(tmp_path, monkeypatch):
+    def change(raw):
+        put("checks", "DEP-CI", "required", value={"staging": "MEASURED"})(raw)
+        put("checks", "SEC-CROS", value={})(raw)
+        raw["criteria"][1]["checks"] = [
+            "SEC-CROS" if c == "SEC-CORS" else c for c in raw["criteria"][1]["checks"]
+        ]
+        dropped("checks", "SEC-CORS")(raw)
+
+    wrong = policies.load(changed(tmp_path / "policy.yaml", change))
+    monkeypatch.setattr(runner.policies, "load", lambda: wrong)
+    with pytest.raises(ParameterError) as broke:
+        runner.request("local")
+    said = "\n".join(broke.value.problems)
+    assert (
+        "params/policy.yaml: checks.DEP-CI.required.staging: is MEASURED, and the check shows "
+        "CONFIGURED at most, so staging could never be reached" in said
     )
+    assert "checks.SEC-CROS: the code has no such check; did you mean SEC-CORS?" in said
+    assert "checks.SEC-CORS: is missing, and the code has it" in said
 
 
-CHECKS = ["DEP-CI", "SEC-AUTHN", "SEC-CORS", "SEC-WAF", "OPS-HEALTH", "OPS-BACKUP", "TEST-UNIT"]
-stages = st.sampled_from(policies.STAGES)
-requirements = st.dictionaries(stages, st.sampled_from(list(Strength)))
+def test_a_check_that_is_yet_to_be_written_is_named_by_its_title():
+    policy = policies.load()
+    rule = policy.check("SEC-WAF")
+    for title, problems in (("A firewall stands before it", 0), ("", 1)):
+        checks = {**policy.checks, "SEC-NEXT": rule.model_copy(update={"title": title})}
+        known = dict.fromkeys(policy.checks, Strength.MEASURED)
+        more = policy.model_copy(update={"checks": checks})
+        assert len(list(policies.problems_with_code(more, known))) == problems
 
 
-@st.composite
-def policies_and_runs(draw):
-    """A small policy, a finding for every check it expects, and the position of one of them."""
-    names = draw(st.lists(st.sampled_from(CHECKS), min_size=2, max_size=6, unique=True))
-    checks = {
-        name: policies.ExpectedCheck(
-            weight=draw(st.integers(1, 4)),
-            required=draw(requirements),
-            may_be_declared_away=draw(st.booleans()),
-        )
-        for name in names
-    }
-    cut = draw(st.integers(1, len(names) - 1))
-    criteria = [
-        policies.Criterion(
-            title=str(number),
-            checks=part,
-            blocking=draw(st.lists(stages, unique=True)),
-            accept=dict.fromkeys(draw(st.lists(stages, unique=True)), "with monitoring"),
-        )
-        for number, part in enumerate((names[:cut], names[cut:]))
-    ]
-    policy = policies.Policy(
-        checks=checks,
-        criteria=criteria,
-        strength_factor=POLICY.strength_factor,
-        owners=POLICY.owners,
-        sign_off=POLICY.sign_off,
-    )
-    findings = []
-    for name in names:
-        status = draw(st.sampled_from(list(Status)))
-        waiver = draw(st.sampled_from([None, "accepted"])) if status is Status.FAIL else None
-        severity, strength = draw(st.sampled_from(Severity)), draw(st.sampled_from(Strength))
-        findings.append(finding(name, status, severity, strength, waiver=waiver))
-    return policy, findings, draw(st.integers(0, len(names) - 1))
+def test_owners_are_the_checks_own_then_the_criterions_then_the_areas():
+    policy = policies.load()
+    row = policy.criteria[0].model_copy(update={"owner": "the row's"})
+    rule = policy.check("OPS-HEALTH")
+    own = {**policy.checks, "OPS-HEALTH": rule.model_copy(update={"owner": "its own"})}
+    owned = policy.model_copy(update={"checks": own})
+    assert owned.owner("OPS-HEALTH", row) == "its own"
+    assert policy.owner("OPS-HEALTH", row) == "the row's"
+    assert policy.owner("OPS-HEALTH") == policy.owners["operations"]
 
 
-def replaced(findings, index, **update):
-    changed = findings[index].model_copy(update=update)
-    return [*findings[:index], changed, *findings[index + 1 :]]
-
-
-def lost(findings, index):
-    unknown = {"status": Status.NOT_MEASURED, "reason": Reason.UNREACHABLE, "waiver": None}
-    return replaced(findings, index, **unknown)
-
-
-def worth(policy, findings, stage, confidence=True):
-    """What may not improve: colours, verdict, cells and confidence (each larger is better)."""
-    decision = decisions.decide(findings, policy, NOW)
-    results = decisions.area_results(findings, policy, stage, NOW)
-    cells = [Cell.NO_GO, Cell.GO_WITH_CONDITIONS, Cell.GO]
-    found = [COLOURS.index(r.colour) for r in results]
-    found.append(VERDICTS.index(getattr(decision, stage)))
-    found += [cells.index(getattr(c, stage)) for c in decision.criteria]
-    return found + [r.confidence for r in results if confidence]
-
-
-def no_better(after, before):
-    return all(a <= b for a, b in zip(after, before, strict=True))
-
-
-@given(policies_and_runs(), stages)
-def test_losing_a_pass_never_helps(drawn, stage):
-    policy, findings, index = drawn
-    passed = replaced(findings, index, status=Status.PASS, reason=None, waiver=None)
-    after, before = (worth(policy, f, stage) for f in (lost(passed, index), passed))
-    assert no_better(after, before)
-
-
-@given(policies_and_runs(), stages)
-def test_losing_anything_never_helps_the_worst_case(drawn, stage):
-    policy, findings, index = drawn
-    before, after = (
-        worth(policy, standing.assume(f, policy, Status.FAIL), stage, confidence=False)
-        for f in (findings, lost(findings, index))
-    )
-    assert no_better(after, before)
-
-
-@given(policies_and_runs(), stages)
-def test_go_rests_on_the_worst_case(drawn, stage):
-    policy, findings, _ = drawn
-    if getattr(decisions.decide(findings, policy, NOW), stage) is Verdict.GO:
-        worst = standing.assume(findings, policy, Status.FAIL)
-        assert getattr(decisions.decide(worst, policy, NOW), stage) is Verdict.GO
-
-
-@given(policies_and_runs(), stages)
-def test_a_failure_never_helps(drawn, stage):
-    policy, findings, index = drawn
-    passed = replaced(findings, index, status=Status.PASS, reason=None, waiver=None)
-    failed = replaced(findings, index, status=Status.FAIL, reason=None, waiver=None)
-    after, before = (worth(policy, f, stage) for f in (failed, passed))
-    assert no_better(after, before)
-
-
-@given(policies_and_runs(), stages)
-def test_a_waiver_never_turns_a_failure_into_a_pass(drawn, stage):
-    policy, findings, index = drawn
-    strong = replaced(findings, index, strength=Strength.MEASURED)
-    waived = replaced(strong, index, status=Status.FAIL, reason=None, waiver="accepted")
-    passed = replaced(strong, index, status=Status.PASS, reason=None, waiver=None)
-    assert no_better(worth(policy, waived, stage), worth(policy, passed, stage))
-    if waived[index].severity is not Severity.LOW:  # a minor gap, waived or not
-        assert getattr(decisions.decide(waived, policy, NOW), stage) is not Verdict.GO
-
-
-@given(policies_and_runs(), stages)
-def test_a_waiver_never_makes_a_failure_weigh_more(drawn, stage):
-    policy, findings, index = drawn
-    failed = replaced(findings, index, status=Status.FAIL, reason=None, waiver=None)
-    waived = replaced(failed, index, waiver="accepted")
-    assert no_better(worth(policy, failed, stage), worth(policy, waived, stage))
-
-
-@given(policies_and_runs(), st.randoms(), stages)
-def test_order_does_not_matter(drawn, random, stage):
-    policy, findings, _ = drawn
-    shuffled = list(findings)
-    random.shuffle(shuffled)
-    assert worth(policy, shuffled, stage) == pytest.approx(worth(policy, findings, stage))
-
-
-@given(policies_and_runs())
-def test_what_failed_and_is_lost_still_fails(drawn):
-    policy, findings, index = drawn
-    before = replaced(findings, index, status=Status.FAIL, reason=None)
-    after = standing.carry_over(lost(findings, index), before, "20260101T000000Z", policy)
-    assert after[index].status is Status.FAIL
-    assert after[index].carried_over == "20260101T000000Z"
-
-
-@pytest.mark.parametrize("severity", [Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM])
-def test_a_waived_failure_never_leaves_an_area_green(severity):
-    findings = [finding("OPS-HEALTH", Status.PASS), finding("OPS-LOGS", Status.PASS)]
-    waived = finding("OPS-BACKUP", Status.FAIL, severity, waiver="accepted")
-    assert standing.colour([*findings, waived], POLICY, "staging") is Colour.YELLOW
-
-
-def test_nothing_found_is_never_green():
-    assert standing.colour([], POLICY, "staging") is not Colour.GREEN
-    everything_away = [finding(c, Status.NOT_APPLICABLE) for c in POLICY.checks]
-    for result in decisions.area_results(everything_away, POLICY, "staging", NOW):
-        assert result.colour is not Colour.GREEN
-    assert decisions.decide([], POLICY, NOW).staging is Verdict.NO_GO
-
-
-def test_all_measured_and_passed_is_go():
-    findings = [finding(check, Status.PASS) for check in POLICY.checks]
-    decision = decisions.decide(findings, POLICY, NOW)
-    assert (decision.staging, decision.production) == (Verdict.GO, Verdict.GO)
-    assert all(
-        r.colour is Colour.GREEN and r.confidence == 1.0
-        for r in decisions.area_results(findings, POLICY, "production", NOW)
-    )
-
-
-def test_one_grave_failure_is_no_go():
-    findings = [
-        finding(c, Status.FAIL if c == "SEC-AUTHN" else Status.PASS, Severity.CRITICAL)
-        for c in POLICY.checks
-    ]
-    decision = decisions.decide(findings, POLICY, NOW)
-    assert (decision.staging, decision.production) == (Verdict.NO_GO, Verdict.NO_GO)
-    assert [c.check for c in decision.conditions if c.stage == "staging"] == ["SEC-AUTHN"]
-
-
-def test_confidence_falls_with_age():
-    findings = [
-        finding(check, Status.PASS) for check in POLICY.checks if area_of(check) == "testing"
-    ]
-    old = confidence([term(f, POLICY, NOW + timedelta(days=3.5)) for f in findings])
-    assert old == pytest.approx(0.5, abs=1e-4)
-    assert confidence([term(f, POLICY, NOW + timedelta(days=30)) for f in findings]) == 0.0
+def test_the_digest_is_of_what_is_said_and_not_of_how(tmp_path):
+    on_file = policies.load()
+    same = policies.load(changed(tmp_path / "a.yaml", lambda raw: None))
+    other = policies.load(changed(tmp_path / "b.yaml", put("retention", "keep_runs", value=2)))
+    assert on_file.digest() == same.digest() != other.digest()

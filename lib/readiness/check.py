@@ -91,6 +91,10 @@ class Check:
         except Exception as broke:
             said = redact(f"the check broke: {type(broke).__name__}: {broke}")
             return Judgement(Status.ERROR, self.title, said)
+        if judgement.severity and _graver(judgement.severity, self.severity):
+            # The worst case of an unknown is a failure of the declared severity, so none is graver.
+            said = f"the check broke: it judged {judgement.severity} and declares {self.severity}"
+            return Judgement(Status.ERROR, self.title, said)
         if judgement.status is Status.PASS and judgement.samples == 0:
             return Judgement(
                 Status.NOT_MEASURED,
@@ -144,6 +148,11 @@ def check(
         return made
 
     return decorate
+
+
+def _graver(one: Severity, other: Severity) -> bool:
+    order = list(Severity)
+    return order.index(one) < order.index(other)
 
 
 def _sections(identifier: str, doc: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ The exception is an area in which nothing passed and nothing heavier is open: an
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -79,6 +80,9 @@ class Way:
             [p.check for p in points if holds_up(p, row, stage)]
             for row, points in zip(criteria, self.open, strict=True)
         ]
+        self._weights: dict[str, float] = defaultdict(float)
+        for check, term in terms.items():
+            self._weights[area_of(check)] += term.weight
         self._titles = [row.title for row in criteria]
         self._blocking = [stage in row.blocking for row in criteria]
         self.steps = self._steps()
@@ -153,8 +157,8 @@ class Way:
         rule = self._policy.check(check)
         strength = rule.required.get(self.stage, Strength.MEASURED)
         best = rule.weight * self._policy.strength_factor[strength]
-        area = (t.weight for i, t in self._terms.items() if area_of(i) == area_of(check))
-        return round(max(0.0, best - self._terms[check].reached) / sum(area), 4)
+        gain = max(0.0, best - self._terms[check].reached)
+        return round(gain / self._weights[area_of(check)], 4)
 
 
 def _shares(rows: Iterable[Sequence[str]]) -> dict[str, float]:

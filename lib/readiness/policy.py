@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -130,6 +131,9 @@ def problems(policy: Policy) -> Iterator[str]:
             if identifier not in policy.checks:
                 said = f"{identifier} is not among checks{hint(identifier, policy.checks)}"
                 yield f"criteria.{n}.checks: {said}"
+        for identifier, times in Counter(criterion.checks).items():
+            if times > 1:
+                yield f"criteria.{n}.checks: {identifier} stands twice"
         if criterion.title in titles:
             yield f"criteria.{n}.title: {criterion.title!r} stands twice"
         titles.add(criterion.title)
@@ -163,6 +167,28 @@ def _sign_off_problems(rules: SignOffRules) -> Iterator[str]:
         yield f"sign_off.threshold: {rules.threshold} of {number} roles can never be reached"
     if rules.threshold < len(set(rules.required_roles)):
         yield "sign_off.threshold: is lower than the number of required_roles"
+
+
+def problems_with_code(policy: Policy, known: Mapping[str, Strength]) -> Iterator[str]:
+    """What the checks of the code cannot meet, each with its key.
+
+    ``known`` has the strength that each check of the code can show at most. A check that is yet to
+    be written is named by its title in the policy; any other that the code lacks is a slip.
+    """
+    for identifier, rule in policy.checks.items():
+        if identifier not in known:
+            if not rule.title:
+                yield f"checks.{identifier}: the code has no such check{hint(identifier, known)}"
+            continue
+        for stage, required in rule.required.items():
+            if not known[identifier].satisfies(required):
+                yield (
+                    f"checks.{identifier}.required.{stage}: is {required}, and the check shows "
+                    f"{known[identifier]} at most, so {stage} could never be reached"
+                )
+    for identifier in known:
+        if identifier not in policy.checks:
+            yield f"checks.{identifier}: is missing, and the code has it; expect it or remove it"
 
 
 def hint(name: str, known: Iterable[str]) -> str:

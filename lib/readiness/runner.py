@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 from . import decision, manifest, postgresql, record, scratch, standing, validity, waivers
 from . import policy as policies
 from .audit import unanswered
-from .check import criteria_problems
+from .check import catalogue, criteria_problems
 from .documents import ROOT, ParameterError, read_yaml
 from .execution import cards, conclusion, run_one
 from .finding import AREAS, Finding, now
@@ -82,6 +82,11 @@ def request(environment: str, folder: Path = ROOT / "params", **options: Any) ->
         ]
     except ParameterError as broke:
         problems += broke.problems
+    known = {identifier: made.strength for identifier, made in catalogue().items()}
+    problems += [
+        f"params/policy.yaml: {problem}"
+        for problem in policies.problems_with_code(policies.load(), known)
+    ]
     criteria = raw.get("criteria") if isinstance(raw, dict) else None
     problems += criteria_problems(criteria if isinstance(criteria, dict) else {}, where)
     if problems or parameters is None:

@@ -42,7 +42,7 @@ class Open:
 
 
 def complete(findings: Iterable[Finding], policy: Policy, at: datetime) -> dict[str, Finding]:
-    """The findings by check, with an unknown for every expected check that has none.
+    """The findings by check in policy's order, with an unknown for each expected one without any.
 
     Raises ValueError when a check has two findings: which one counted would be chance.
     """
@@ -51,20 +51,24 @@ def complete(findings: Iterable[Finding], policy: Policy, at: datetime) -> dict[
         if finding.check in by_check:
             raise ValueError(f"two findings of {finding.check}")
         by_check[finding.check] = finding
-    for identifier, rule in policy.checks.items():
-        by_check.setdefault(
-            identifier,
-            Finding(
-                check=identifier,
-                area=area_of(identifier),
-                title=rule.title,
-                severity=rule.severity,
-                status=Status.ERROR,
-                observed=ABSENT,
-                measured_at=at,
-            ),
-        )
-    return by_check
+    completed = {
+        identifier: by_check.get(identifier) or _absent(identifier, policy, at)
+        for identifier in policy.checks
+    }
+    return completed | {c: by_check[c] for c in sorted(by_check) if c not in completed}
+
+
+def _absent(identifier: str, policy: Policy, at: datetime) -> Finding:
+    rule = policy.check(identifier)
+    return Finding(
+        check=identifier,
+        area=area_of(identifier),
+        title=rule.title,
+        severity=rule.severity,
+        status=Status.ERROR,
+        observed=ABSENT,
+        measured_at=at,
+    )
 
 
 def carry_over(
