@@ -116,7 +116,7 @@ def live(target: Target) -> Collected:
     """The catalogue of the live database, in ``target.database.schemas``."""
     parameters = need(target.database, "target.database")
     with database.session(target) as session:
-        records = _wanted(
+        records = without_ignored(
             read(session.connection, parameters.schemas, bodies=False), parameters.ignore_tables
         )
         facts = {"access": session.facts, **_counted(records, parameters.schemas)}
@@ -139,7 +139,7 @@ def orm(target: Target) -> Collected:
         psycopg.connect(url, autocommit=True, options="-c statement_timeout=120s") as connection,
     ):
         extensions = _load_ddl(connection, emitted["statements"], schemas)
-        records = _wanted(read(connection, schemas), ignored)
+        records = without_ignored(read(connection, schemas), ignored)
     inserts = {(c["schema"] or schemas[0], c["table"], c["column"]): c for c in emitted["columns"]}
     for record in records:
         if record["kind"] == "column" and (
@@ -148,9 +148,9 @@ def orm(target: Target) -> Collected:
             record["client_default"] = said["client_default"]
             record["omitted"] = said["server_default"] or said["autoincrement"]
     facts = {"extensions_assumed": extensions, **_counted(records, schemas)}
-    facts["metadata"] = target.orm.metadata if target.orm else None
-    tools = {"PostgreSQL": str(scratch.server().installation), "SQLAlchemy": emitted["sqlalchemy"]}
-    return Collected(records, facts, {**tools, "Python of the target": emitted["python"]})
+    facts["models"] = target.orm.about if target.orm else None
+    tools = {"PostgreSQL": str(scratch.server().installation), **emitted["tools"]}
+    return Collected(records, facts, tools)
 
 
 @source("passive")
@@ -175,7 +175,7 @@ def init_sql(target: Target) -> Collected:
                 " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
             ).fetchall()
             _covered([str(name) for (name,) in found], schemas, script.name)
-            records = _wanted(read(connection, schemas), ignored)
+            records = without_ignored(read(connection, schemas), ignored)
     if not any(record["kind"] == "table" for record in records):
         raise NotMeasured(
             Reason.NO_SAMPLES,
@@ -201,7 +201,9 @@ def _covered(used: Sequence[str], schemas: Sequence[str], who: str) -> None:
         )
 
 
-def _wanted(records: list[Record], ignored: Sequence[str]) -> list[Record]:
+def without_ignored(records: list[Record], ignored: Sequence[str]) -> list[Record]:
+    """``records`` without those of the tables that the parameters leave out."""
+
     def is_ignored(record: Record) -> bool:
         table = record.get("table")
         return table is not None and any(

@@ -129,7 +129,7 @@ def _declared(target: Target, default_schema: str) -> tuple[list[Record], str]:
     for key in keys:
         key["schema"] = key["schema"] or default_schema
         key["ref_schema"] = key["ref_schema"] or default_schema
-    return keys, f"{len(keys)} of {target.orm.metadata}"
+    return keys, f"{len(keys)} of {target.orm.about}"
 
 
 def _missing(

@@ -119,9 +119,9 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     metadata = metadata_of(found)
     import sqlalchemy
 
+    python = ".".join(map(str, sys.version_info[:3]))
     return {
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "sqlalchemy": sqlalchemy.__version__,
+        "tools": {"SQLAlchemy": sqlalchemy.__version__, "Python of the target": python},
         "schemas": sorted({t.schema for t in metadata.tables.values() if t.schema}),
         "tables": len(metadata.tables),
         "statements": statements(metadata),

@@ -30,6 +30,7 @@ def run(
     environment: Mapping[str, str],
     timeout_s: float,
     folder: Path,
+    kept: int = KEPT,
 ) -> Done:
     """Run ``command`` in ``folder`` with this environment and nothing of our own, as a group of
     processes that is ended as a whole.
@@ -54,7 +55,7 @@ def run(
         raise NotMeasured(
             Reason.TOOL_MISSING, f"{command[0]} cannot be run: {broke.strerror}"
         ) from None
-    tails = [_Tail(stream) for stream in (process.stdout, process.stderr) if stream]
+    tails = [_Tail(stream, kept) for stream in (process.stdout, process.stderr) if stream]
     returncode: int | None = None
     with suppress(subprocess.TimeoutExpired):
         returncode = process.wait(timeout_s)
@@ -68,16 +69,18 @@ def run(
 class _Tail(threading.Thread):
     """Reads a stream to its end and keeps the last of it."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], most: int) -> None:
         super().__init__(daemon=True)
+        self._most = most
         self._stream = stream
-        self._kept = b""
+        self._kept = bytearray()
         self.start()
 
     def run(self) -> None:
         with self._stream:
             while chunk := os.read(self._stream.fileno(), 65_536):
-                self._kept = (self._kept + chunk)[-KEPT:]
+                self._kept += chunk
+                del self._kept[: -self._most]
 
     def text(self) -> str:
         self.join(1.0)  # a process that left the group may hold the stream open

@@ -31,6 +31,7 @@ from .http import (
     Tls,
 )
 from .load import Load, LoadRequest, PercentileTargets
+from .migrations import Migrations
 from .repository import (
     Allowance,
     Compose,
@@ -62,6 +63,7 @@ __all__ = [
     "Load",
     "LoadRequest",
     "Metrics",
+    "Migrations",
     "Orm",
     "PercentileTargets",
     "Probing",
@@ -92,6 +94,7 @@ class Target(Section):
     load: Load | None = None
     database: Database | None = None
     orm: Orm | None = None
+    migrations: Migrations | None = None
     repository: Repository | None = None
     encryption: list[Encryption] = []  # one format may be written without the list
     backup: Backup | None = None

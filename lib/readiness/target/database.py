@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..variables import Deferred, Secret
 from .section import Section
@@ -18,14 +18,30 @@ class Database(Section):
 
 
 class Orm(Section):
-    """The target's models, asked for their DDL in the target's own interpreter."""
+    """The target's models, asked for their DDL in the target's own interpreter: one of
+    ``metadata`` (SQLAlchemy), ``django``, and ``command`` (any program that prints DDL)."""
 
-    interpreter: Deferred
+    interpreter: Deferred | None = None
     path: list[Deferred] = []  # put on sys.path
     imports: list[str] = []  # modules to import first, so that every model is registered
-    metadata: str = Field(pattern=r"^[\w.]+:[\w.]+$")  # module:object, Base or MetaData
+    metadata: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$")  # module:object
+    django: str | None = Field(default=None, pattern=r"^[\w.]+$")  # the settings module
+    command: list[Deferred] = []
     environment: dict[str, Deferred] = {}
     timeout_s: float = Field(default=60, gt=0)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Orm:
+        if sum(map(bool, (self.metadata, self.django, self.command))) != 1:
+            raise ValueError("say one of metadata, django and command")
+        if not self.command and self.interpreter is None:
+            raise ValueError("metadata and django need the target's interpreter")
+        return self
+
+    @property
+    def about(self) -> str:
+        """What the models are called in a sentence."""
+        return self.metadata or self.django or "target.orm.command"
 
 
 class Backup(Section):
