@@ -52,14 +52,17 @@ def quantile_ranks(n: int, q: float, confidence: float) -> tuple[int | None, int
     if not 0 < q < 1 or not 0 < confidence < 1:
         raise ValueError("q and confidence lie between 0 and 1")
     risk = 1 - confidence
-    r, tail = 0, 0.0
-    for k in range(n):
+    # Further from the middle than this lies less than any risk that is asked for.
+    reach = math.ceil(12 * math.sqrt(n * q * (1 - q)) + 40)
+    lowest, highest = max(0, math.floor(n * q) - reach), min(n, math.ceil(n * q) + reach)
+    r, tail = lowest, 0.0
+    for k in range(lowest, n):
         tail += binomial(k, n, q)
         if tail > risk:
             break
         r = k + 1
-    s, tail = n + 1, 0.0
-    for k in range(n, 0, -1):
+    s, tail = highest + 1, 0.0
+    for k in range(highest, 0, -1):
         tail += binomial(k, n, q)
         if tail > risk:
             break
