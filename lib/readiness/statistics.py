@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 MOST_SAMPLES = 20_000  # where the question how many are needed is given up
+FEWEST_FOR_A_SLOPE = 8
 
 
 @dataclass(frozen=True)
@@ -111,3 +112,33 @@ def binomial(k: int, n: int, p: float) -> float:
         return float(k == (0 if p <= 0 else n))
     ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
     return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
+@dataclass(frozen=True)
+class Slope:
+    """How much y grows with x, and the bounds of that."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def slope(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) -> Slope | None:
+    """Theil and Sen's slope with Sen's interval (1968); None for fewer than eight points.
+
+    Half of the points may be off without swaying it. ``confidence`` is of each bound.
+    """
+    from statistics import NormalDist
+
+    n = len(x)
+    if n < FEWEST_FOR_A_SLOPE:
+        return None
+    slopes = sorted(
+        (y[j] - y[i]) / (x[j] - x[i]) for i in range(n) for j in range(i + 1, n) if x[j] != x[i]
+    )
+    if not slopes:
+        return None
+    reach = NormalDist().inv_cdf(confidence) * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    low = max(0, math.floor((len(slopes) - reach) / 2))
+    high = min(len(slopes) - 1, math.ceil((len(slopes) + reach) / 2))
+    return Slope(slopes[len(slopes) // 2], slopes[low], slopes[high])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from ..variables import Deferred
 from .section import Operation, Request, Section
 
 
@@ -65,6 +66,10 @@ class Load(Section):
     hosts: int = Field(default=0, ge=0, le=1000)  # how many of those are waited for
     steps: list[int] = []  # users at each step, for the capacity; without them it is not measured
     step_s: float = Field(default=30, gt=0)
+    # Whose memory is watched: by default what listens at base_url, where that is this machine.
+    pid_file: Deferred | None = None
+    containers: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]] = []
+    engine_socket: str = "/var/run/docker.sock"
     stop_at_error_rate: float = Field(default=0.5, gt=0, le=1)  # over five seconds: it has failed
 
     @model_validator(mode="after")

@@ -82,7 +82,7 @@ def _reconstructed(plan: dict[str, Any], table: Any, why: str) -> dict[str, Any]
 
 @cache
 def ceiling(users: int, processes: int) -> float:
-    """Requests a second that generators on this machine reach against a server that does nothing."""
+    """Requests a second that generators here reach against a server that does nothing."""
     with _running("trivial", stdin=subprocess.PIPE) as server:
         assert server.stdout is not None
         port = int(server.stdout.readline())

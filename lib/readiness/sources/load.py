@@ -1,0 +1,215 @@
+"""How the service answers many users at once, and what it needs meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any, Literal
+
+from ..evidence import Collected, Evidence, source
+from ..finding import NotMeasured, Reason
+from ..statistics import Slope, slope
+from ..target import Http, Load, Target, need
+from .client import client
+from .loading import drive
+from .loading.plan import OWN_FAULT, PROBLEMS, plan, requests_of
+from .loading.resources import watching
+
+CONFIDENCE = 0.95  # of each bound
+MOST_ROWS = 240  # of resources, in the evidence
+
+Standing = Literal["met", "missed", "open"]
+
+
+@source("load")
+def run(target: Target) -> Collected:
+    """The scenario with all its users: one row a category, with percentiles in milliseconds.
+
+    Facts: throughput, the generator's ceiling and lateness, what the target needed meanwhile, the
+    course over time. Every sample is kept beside it in Parquet.
+    """
+    http, load = need(target.http, "target.http"), need(target.load, "target.load")
+    phase = _phase(load, load.users, load.warm_up_s, load.duration_s)
+    collected = _loaded(target, http, load, [phase])
+    (seen,) = collected.facts.pop("phases")
+    collected.facts |= seen["facts"] | {"asked_s": load.duration_s}
+    collected.records = seen["categories"]
+    return collected
+
+
+@source("load")
+def steps(target: Target) -> Collected:
+    """The scenario with more users step by step: one row a step."""
+    http, load = need(target.http, "target.http"), need(target.load, "target.load")
+    counts = need(load.steps, "target.load.steps")
+    warm_up = min(load.warm_up_s, load.step_s / 4)
+    phases = [_phase(load, users, warm_up, load.step_s) for users in counts]
+    collected = _loaded(target, http, load, phases)
+    collected.records = [
+        {**seen["facts"], "categories": seen["categories"]}
+        for seen in collected.facts.pop("phases")
+    ]
+    collected.facts |= {"steps_asked": counts, "users_wanted": load.users}
+    return collected
+
+
+def _phase(load: Load, users: int, warm_up_s: float, seconds: float) -> dict[str, Any]:
+    spawn = {"users": users, "spawn_per_s": load.spawn_per_s}
+    return {**spawn, "warm_up_s": warm_up_s, "seconds": seconds}
+
+
+def _loaded(target: Target, http: Http, load: Load, phases: list[dict[str, Any]]) -> Collected:
+    """Generate the load and say what came of each phase; raises NotMeasured without samples."""
+    if not load.targets:
+        raise NotMeasured(Reason.NO_PARAMETER, "target.load.targets is not set in the parameters")
+    with client(target) as http_client:
+        requests = requests_of(http_client, http, load)
+    with watching(target, phases[0]["seconds"]) as watch:
+        outcome = drive.generate(plan(http, load, requests, phases))
+    from .loading import samples
+
+    table, summary = outcome.table, outcome.summary
+    if not table.num_rows:
+        raise NotMeasured(Reason.NO_SAMPLES, f"no request was sent: {summary['stopped'] or 'why?'}")
+    if set(table["problem"].unique().to_pylist()) == {PROBLEMS.index("connection")}:
+        raise NotMeasured(Reason.UNREACHABLE, f"none of {table.num_rows} requests could connect")
+    ceiling = drive.ceiling(max(p["users"] for p in phases), load.processes)
+    facts = {
+        "ceiling_per_s": round(ceiling, 1),
+        "generators": summary["generators"],
+        "stopped": summary["stopped"],
+        "not_removed": summary["not_removed"],
+        "locust": summary["locust"],
+        "memory_from": watch.memory_from,
+        "paced": bool(load.pace_s),
+        "problems": list(PROBLEMS),
+        "phases": [_seen(table, phase, load, watch.rows) for phase in summary["phases"]],
+    }
+    if not facts["phases"]:
+        raise NotMeasured(
+            Reason.INCONCLUSIVE, f"it ended before anything could be counted: {summary['stopped']}"
+        )
+    files = {"samples.parquet": samples.to_parquet(table)}
+    return Collected([], facts, {"locust": version("locust")}, files)
+
+
+def _seen(
+    table: Any, phase: dict[str, Any], load: Load, resources: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What one phase says, by category and over time; its warm-up is not counted."""
+    import numpy as np
+
+    from .loading import analysis
+
+    at = table["at"].to_numpy()
+    inside = (at >= phase["counted_from"]) & (at < phase["ended"])
+    column = {name: table[name].to_numpy()[inside] for name in table.column_names}
+    took = column["corrected_ms" if load.pace_s else "took_ms"]
+    seconds = max(phase["ended"] - phase["counted_from"], 1e-9)
+    category_of = np.array([request.category for request in load.scenario])[column["request"]]
+    # A request that was given up is a sample as slow as the limit; another answer is none.
+    counted = (column["problem"] == 0) | (column["problem"] == PROBLEMS.index("timeout"))
+    categories = []
+    for category in dict.fromkeys(request.category for request in load.scenario):
+        own = category_of == category
+        timed = own & counted
+        row: dict[str, Any] = {
+            "category": category,
+            "requests": int(own.sum()),
+            "samples": int(timed.sum()),
+            "problems": _problems(column["problem"][own]),
+            "per_s": round(float(own.sum() / seconds), 2),
+            "targets": load.category(category),
+            "percentiles": [],
+            "distribution": analysis.distribution(took[timed]),
+            "slower_than": {},
+        }
+        if timed.any():
+            for name, q in analysis.QUANTILES.items():
+                found = analysis.percentile(column["at"][timed], took[timed], q, CONFIDENCE)
+                row["percentiles"].append({"percentile": name, **found})
+            slowest = max(row["targets"].values(), default=None)
+            if slowest:
+                row["slower_than"] = {
+                    f"{factor:g}": int((took[timed] > factor * slowest).sum())
+                    for factor in (1, 2, 5, 10, 20)
+                }
+        categories.append(row)
+    failed = np.isin(column["problem"], [PROBLEMS.index(kind) for kind in OWN_FAULT])
+    watched = [row for row in resources if phase["began"] <= row["at"] <= phase["ended"]]
+    sent = np.searchsorted(at, [row["at"] for row in watched])
+    facts = {
+        "users": phase["users"],
+        "seconds": round(seconds, 3),
+        "per_s": round(float(inside.sum() / seconds), 2),
+        "timeline": analysis.timeline(column["at"], took, failed),
+        "resources": _thinned(
+            [
+                {
+                    **{key: value for key, value in row.items() if key != "at"},
+                    "second": round(row["at"] - phase["counted_from"], 2),
+                    "requests": int(so_far),
+                }
+                for row, so_far in zip(watched, sent, strict=True)
+            ]
+        ),
+    }
+    return {"categories": categories, "facts": facts}
+
+
+def _problems(numbers: Any) -> dict[str, int]:
+    import numpy as np
+
+    kinds, counts = np.unique(numbers, return_counts=True)
+    return {PROBLEMS[k]: int(n) for k, n in zip(kinds, counts, strict=True) if k}
+
+
+def _thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return rows[:: max(1, -(-len(rows) // MOST_ROWS))]
+
+
+def percentiles(categories: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each percentile of each category that has a target, with its bounds and where it stands."""
+    rows = []
+    for category in categories:
+        found = {row["percentile"]: row for row in category["percentiles"]}
+        for name, target in category["targets"].items():
+            row = found.get(name, {"estimate": None, "low": None, "high": None, "samples": 0})
+            standing: Standing = "open"
+            if row["high"] is not None and row["high"] <= target:
+                standing = "met"
+            elif row["low"] is not None and row["low"] > target:
+                standing = "missed"
+            told = {"category": category["category"], "percentile": name, "target": target}
+            rows.append({**row, **told, "standing": standing})
+    return rows
+
+
+def first_miss(evidence: Evidence) -> dict[str, Any] | None:
+    """The first step at which a target is missed or more than a hundredth of requests fail."""
+    return next((step for step in evidence.records if missed(step)), None)
+
+
+def missed(step: dict[str, Any]) -> list[str]:
+    """What a step missed, in words."""
+    said = [
+        f"{row['category']} {row['percentile']} at least {row['low']:.3g} ms, "
+        f"target {row['target']:g} ms"
+        for row in percentiles(step["categories"])
+        if row["standing"] == "missed"
+    ]
+    for category in step["categories"]:
+        failed = sum(category["problems"].get(kind, 0) for kind in OWN_FAULT)
+        if failed > 0.01 * max(category["requests"], 1):
+            said.append(f"{category['category']}: {failed} of {category['requests']} failed")
+    return said
+
+
+def growth(rows: list[dict[str, Any]], what: str, per: int = 1) -> list[Slope]:
+    """How a resource grows with the requests, ``per`` so many: in all, and in the second half."""
+    known = [row for row in rows if row.get(what)]
+    slopes = [
+        slope([row["requests"] / per for row in part], [row[what] for row in part], CONFIDENCE)
+        for part in (known, known[len(known) // 2 :])
+    ]
+    return [] if None in slopes else [one for one in slopes if one]
