@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..statistics import Slope, slope
 from ..target import Http, Load, Target, need
+from ..traffic import Planned
 from .client import client
 from .loading import drive
 from .loading.plan import OWN_FAULT, PROBLEMS, plan, requests_of
@@ -21,7 +23,35 @@ MOST_ROWS = 240  # of resources, in the evidence
 Standing = Literal["met", "missed", "open"]
 
 
-@source("load")
+def _planned(target: Target, users: int, seconds: float) -> Iterable[Planned]:
+    """How much a scenario sends at most; a request that is taken back is two."""
+    load = target.load
+    if not load:
+        return
+    least = load.pace_s or load.think_s / 2
+    most = min(load.max_requests, int(users * seconds / least)) if least else load.max_requests
+    weights = sum(request.weight for request in load.scenario)
+    for request in load.scenario:
+        count = math.ceil(most * request.weight / weights)
+        yield Planned(request.operation, count)
+        if request.remove:
+            yield Planned(request.remove, count)
+
+
+def _run_planned(target: Target, operations: list[str]) -> Iterable[Planned]:
+    load = target.load
+    seconds = load.warm_up_s + load.duration_s + load.users / load.spawn_per_s if load else 0
+    return _planned(target, load.users if load else 0, seconds)
+
+
+def _steps_planned(target: Target, operations: list[str]) -> Iterable[Planned]:
+    load = target.load
+    for users in load.steps if load else []:
+        seconds = load.step_s * 1.25 + users / load.spawn_per_s if load else 0
+        yield from _planned(target, users, seconds)
+
+
+@source("load", plan=_run_planned)
 def run(target: Target) -> Collected:
     """The scenario with all its users: one row a category, with percentiles in milliseconds.
 
@@ -37,7 +67,7 @@ def run(target: Target) -> Collected:
     return collected
 
 
-@source("load")
+@source("load", plan=_steps_planned)
 def steps(target: Target) -> Collected:
     """The scenario with more users step by step: one row a step."""
     http, load = need(target.http, "target.http"), need(target.load, "target.load")
@@ -76,6 +106,7 @@ def _loaded(target: Target, http: Http, load: Load, phases: list[dict[str, Any]]
     ceiling = drive.ceiling(max(p["users"] for p in phases), load.processes)
     facts = {
         "ceiling_per_s": round(ceiling, 1),
+        "generated": table.num_rows,
         "generators": summary["generators"],
         "stopped": summary["stopped"],
         "not_removed": summary["not_removed"],

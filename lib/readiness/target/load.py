@@ -70,6 +70,7 @@ class Load(Section):
     pid_file: Deferred | None = None
     containers: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]] = []
     engine_socket: str = "/var/run/docker.sock"
+    max_requests: int = Field(default=1_000_000, gt=0)  # in all of a run; it stops there
     stop_at_error_rate: float = Field(default=0.5, gt=0, le=1)  # over five seconds: it has failed
 
     @model_validator(mode="after")

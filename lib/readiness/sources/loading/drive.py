@@ -103,6 +103,7 @@ def ceiling(users: int, processes: int) -> float:
                 "listen": None,
                 "hosts": 0,
                 "stop_at_error_rate": 1,
+                "max_requests": 10**9,
             }
         )
     (phase,) = outcome.summary["phases"] or [None]

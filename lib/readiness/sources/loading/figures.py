@@ -42,7 +42,7 @@ def answers(evidence: Evidence) -> Any:
 
 
 def against_locust(evidence: Evidence) -> Any:
-    """A data frame: Locust's own percentiles of each request (it rounds, and counts the warm-up)."""
+    """A data frame: Locust's own percentiles of each request, rounded and with the warm-up."""
     import pandas as pd
 
     return pd.DataFrame(evidence.facts.get("locust", []))

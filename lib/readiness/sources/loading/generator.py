@@ -57,7 +57,7 @@ def work(master: str) -> None:
 
     def report(client_id: str, data: dict[str, Any]) -> None:
         data["samples"], data["own"] = recorder.taken(), own.told()
-        data["failing"] = recorder.failing_share()
+        data["failing"], data["count"] = recorder.failing_share(), recorder.count
         data["not_removed"] = getattr(made, "not_removed", 0)
 
     made.events.report_to_master.add_listener(report)
@@ -131,7 +131,7 @@ class Conductor:
 
     def _take(self, client_id: str, data: dict[str, Any]) -> None:
         self._stream(client_id).write(data.pop("samples", b""))
-        told = {key: data.pop(key, None) for key in ("own", "failing", "not_removed")}
+        told = {key: data.pop(key, None) for key in ("own", "failing", "count", "not_removed")}
         self.workers[client_id] = told
 
     def _stream(self, name: str) -> Stream:
@@ -168,6 +168,9 @@ class Conductor:
         gevent.sleep(seconds)
         self._flush()
         share, n = self._failing()
+        sent = self.recorder.count + sum(w["count"] or 0 for w in self.workers.values())
+        if sent >= self.plan["max_requests"]:
+            self.stopped = f"target.load.max_requests ({self.plan['max_requests']}) is used up"
         if n >= FAILING_AT_LEAST and share >= self.plan["stop_at_error_rate"]:
             self.stopped = (
                 f"the target was failing: {share:.0%} of {n} answers in {FAILING_OVER_S} s"

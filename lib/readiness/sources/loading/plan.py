@@ -70,4 +70,5 @@ def plan(
         "listen": load.listen,
         "hosts": load.hosts,
         "stop_at_error_rate": load.stop_at_error_rate,
+        "max_requests": load.max_requests,
     }

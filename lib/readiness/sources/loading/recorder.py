@@ -12,7 +12,7 @@ import psutil
 from readiness.sources.loading.plan import OWN_FAULT, PROBLEMS
 from readiness.sources.loading.samples import Batch
 
-LATE_EVERY_S = 0.05  # how often the generator looks whether it is on time itself
+LATE_EVERY_S = 0.01  # how often the generator looks whether it is on time itself
 FAILING_OVER_S = 5  # seconds over which the target's errors are counted
 
 
@@ -22,6 +22,7 @@ class Recorder:
     def __init__(self) -> None:
         self.batch = Batch()
         self.anchor = time.time() - time.perf_counter()  # a clock that jumps moves no sample
+        self.count = 0
         self.recent: deque[tuple[float, bool]] = deque(maxlen=100_000)
 
     def add(
@@ -29,6 +30,7 @@ class Recorder:
     ) -> None:
         took, corrected = (ended - sent) * 1000, (ended - due) * 1000
         self.batch.add(self.anchor + sent, took, corrected, request, status, problem)
+        self.count += 1
         self.recent.append((ended, PROBLEMS[problem] in OWN_FAULT))
 
     def taken(self) -> bytes:
@@ -69,5 +71,6 @@ class Own:
         return {
             "cpu_percent": round(cpu[len(cpu) // 2], 1),
             "late_p50_ms": round(late[len(late) // 2], 3),
+            "late_p95_ms": round(late[int(len(late) * 0.95)], 3),
             "late_p99_ms": round(late[int(len(late) * 0.99)], 3),
         }
