@@ -34,6 +34,7 @@ READS = {  # what each kind of source looks at; one that stands nowhere is alway
     "health": {"service"},
     "http": {"service"},
     "latency": {"service"},
+    "load": {"service"},
     "metrics": {"service", "infrastructure"},
     "stubs": {"service"},
     "plaintext": {"service", "database"},
@@ -49,7 +50,7 @@ READS = {  # what each kind of source looks at; one that stands nowhere is alway
     "reports": {"reports"},
 }
 AGAINST_EVERYTHING = {"cors-reflected", "plaintext-row", "compose-unknown-key", "unit-report-empty"}
-TIMED = {"latency"}  # asked again only where something could make the service slow
+TIMED = {"latency", "load"}  # asked again only where something could make the service slow
 
 
 def touched(fault):
@@ -69,9 +70,14 @@ SERVICE = pytest.mark.xdist_group("faults of the service")
 REST = pytest.mark.xdist_group("faults of the rest")
 
 
+def timed(fault):
+    """Whether it is seen by how long things take."""
+    return any(check.startswith("PERF-") for check in fault["flips"])
+
+
 def case(name):
     marks = [SERVICE if name in RESTARTING else REST]
-    if "PERF-BASELINE" in FAULTS[name]["flips"]:
+    if timed(FAULTS[name]):
         marks.append(pytest.mark.alone)
     return pytest.param(name, marks=marks)
 
@@ -154,7 +160,7 @@ def test_fault(name, stack, sound):
         for source in sources()
         if READS.get(kind(source), changed) & changed or name in AGAINST_EVERYTHING
     }
-    if "PERF-BASELINE" not in expected:
+    if not timed(fault):
         watched -= {source for source in watched if kind(source) in TIMED}
     stack.set_fault(name)
     spoilt = {**sound, **collect(stack, watched)}

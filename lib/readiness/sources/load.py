@@ -140,7 +140,7 @@ def _seen(
     category_of = np.array([request.category for request in load.scenario])[column["request"]]
     # A request that was given up is a sample as slow as the limit; another answer is none.
     counted = (column["problem"] == 0) | (column["problem"] == PROBLEMS.index("timeout"))
-    categories = []
+    categories, stalled = [], np.zeros(len(took), dtype=bool)
     for category in dict.fromkeys(request.category for request in load.scenario):
         own = category_of == category
         timed = own & counted
@@ -153,18 +153,13 @@ def _seen(
             "targets": load.category(category),
             "percentiles": [],
             "distribution": analysis.distribution(took[timed]),
-            "slower_than": {},
         }
         if timed.any():
             for name, q in analysis.QUANTILES.items():
                 found = analysis.percentile(column["at"][timed], took[timed], q, CONFIDENCE)
                 row["percentiles"].append({"percentile": name, **found})
-            slowest = max(row["targets"].values(), default=None)
-            if slowest:
-                row["slower_than"] = {
-                    f"{factor:g}": int((took[timed] > factor * slowest).sum())
-                    for factor in (1, 2, 5, 10, 20)
-                }
+            limit = load.stall_ms or 2 * max(row["targets"].values(), default=math.inf)
+            stalled[timed] = took[timed] > limit
         categories.append(row)
     failed = np.isin(column["problem"], [PROBLEMS.index(kind) for kind in OWN_FAULT])
     watched = [row for row in resources if phase["began"] <= row["at"] <= phase["ended"]]
@@ -173,6 +168,12 @@ def _seen(
         "users": phase["users"],
         "seconds": round(seconds, 3),
         "per_s": round(float(inside.sum() / seconds), 2),
+        "stalls": {
+            "ms": load.stall_ms,
+            "count": int(stalled.sum()),
+            "samples": int(counted.sum()),
+            "worth": int(counted.sum() / analysis.design_effect(column["at"], stalled)),
+        },
         "timeline": analysis.timeline(column["at"], took, failed),
         "resources": _thinned(
             [

@@ -55,6 +55,7 @@ class Load(Section):
 
     scenario: list[LoadRequest] = Field(min_length=1)
     targets: dict[str, PercentileTargets]
+    stall_ms: float | None = Field(default=None, gt=0)  # default: twice a category's slowest target
     users: int = Field(default=50, ge=1, le=20_000)
     spawn_per_s: float = Field(default=10, gt=0)
     warm_up_s: float = Field(default=10, ge=0)

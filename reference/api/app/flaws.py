@@ -1,7 +1,8 @@
 """Deliberate flaws, so that an audit can be seen to notice them.
 
 One at a time, only when NPS_FLAW names it, never in a deployment: `reference/faults/*.yaml` switch
-them on in the demo. Everything flawed is in this file; the sound code knows nothing of it.
+them on in the demo. Everything flawed is in this file and the one beside it; the sound code knows
+nothing of it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def install(app: FastAPI) -> None:
     """Build in the flaw that NPS_FLAW names; an unknown name is an error, not a sound service."""
     name = os.environ.get("NPS_FLAW", "")
     if name:
-        from app import flaws_probed  # noqa: F401  (enters more of them in the list)
+        from app import flaws_probed, flaws_under_load  # noqa: F401  (they enter more in the list)
 
         FLAWS[name](app)
 

@@ -23,7 +23,7 @@ REFERENCES = [
 class UnderLoad(Criteria):
     max_failure_rate: float = Field(default=0.01, ge=0, lt=1)  # time-outs, 5xx, lost connections
     max_turned_away: float = Field(default=0.05, ge=0, lt=1)  # 429: beyond it the limiter was tried
-    max_stall_rate: float = Field(default=0.001, ge=0, lt=1)  # answers slower than ten times
+    max_stall_rate: float = Field(default=0.001, ge=0, lt=1)  # answers slower than twice
     min_ceiling_factor: float = Field(
         default=2, ge=1
     )  # what the generator can do, over what it did
@@ -46,9 +46,9 @@ def latency_under_load(load: Evidence, criteria: UnderLoad) -> Judgement:
     due, so that a stall is not hidden by the requests it held back. Each category's percentiles
     get bounds that allow for requests hanging together; a target is met when the upper bound is
     within it and missed when the lower one is beyond it. More than one answer in a thousand slower
-    than ten times the slowest target is a stall that percentiles can hide. What the rate limiter
-    turned away is neither error nor success. The generator's own ceiling is measured first: where
-    it was the limit, nothing is claimed of the service.
+    than twice the slowest target (or than stall_ms) is a stall that percentiles can hide. What the
+    rate limiter turned away is neither error nor success. The generator's own ceiling is measured
+    too: where it was the limit, nothing is claimed of the service.
 
     Why: connection pools, locks and workers run out only when many ask at once, and a service that
     is quick for one user may stand still for fifty.
@@ -73,7 +73,7 @@ def latency_under_load(load: Evidence, criteria: UnderLoad) -> Judgement:
         offenders += [
             _miss(row) for row in percentiles(load.records) if row["standing"] == "missed"
         ]
-        offenders += [o for row in load.records for o in _stalls(row, criteria.max_stall_rate)]
+        offenders += _stalls(facts["stalls"], criteria.max_stall_rate)
     open_ += [_open(row) for row in percentiles(load.records) if row["standing"] == "open"]
     if facts["seconds"] < criteria.min_share_of_time * facts["asked_s"]:
         why = facts["stopped"] or "it was cut short"
@@ -174,13 +174,14 @@ def _failing(row: dict[str, Any], most: float) -> list[dict[str, Any]]:
     return [{"category": row["category"], "failed": failed, "problem": problem}]
 
 
-def _stalls(row: dict[str, Any], most: float) -> list[dict[str, Any]]:
-    slow, n = row["slower_than"].get("10", 0), row["samples"]
-    if not slow or share_at_least(slow, n, 0.95) <= most:
+def _stalls(seen: dict[str, Any], most: float) -> list[dict[str, Any]]:
+    """The service as an offender when it is shown to stand still oftener than it may."""
+    count, samples, worth = seen["count"], seen["samples"], seen["worth"]
+    if not count or share_at_least(round(count * worth / samples), worth, 0.95) <= most:
         return []
-    limit = 10 * max(row["targets"].values())
-    problem = f"{row['category']}: {slow} of {n} answers stalled for more than {limit:g} ms"
-    return [{"category": row["category"], "stalled": slow, "problem": problem}]
+    limit = f"{seen['ms']:g} ms" if seen["ms"] else "twice the slowest target"
+    problem = f"{count} of {samples} answers stalled for more than {limit}"
+    return [{"category": "all", "stalled": count, "problem": problem}]
 
 
 def _miss(row: dict[str, Any]) -> dict[str, Any]:
