@@ -612,6 +612,14 @@ def test_the_index_shows_every_environment(outputs, browser):
         rows = page.locator("tbody tr").all_inner_texts()
         assert "cannot be read" in rows[0]
         assert "■ NO-GO" in rows[1]
+        assert "not signed" in rows[1]
+        trends = page.locator("tbody .trail, tbody svg").evaluate_all(
+            "all => all.map(one => one.getAttribute('aria-label'))"
+        )
+        assert "last runs: CONDITIONAL GO, NO-GO" in trends
+        assert len(trends) == 2 + len(AREAS) + 1
+        page.set_viewport_size(PHONE)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert "ago)" in rows[1]
         assert page.locator("tbody a").get_attribute("href") == (
             "demo/20260217T095804Z/assessment.html"

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from .. import record
+from ..manifest import ATTESTATION
 from ..policy import Retention
 from ..record import Record
-from ..signing import ATTESTATION
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,13 @@ class Flip:
     after: Finding
 
 
-def read_runs(environment: str, outputs: Path) -> tuple[list[Record], list[str]]:
-    """The runs of an environment, oldest first, and the names of those that cannot be read."""
+def read_runs(
+    environment: str, outputs: Path, most: int = MOST_RUNS, until: str = "~"
+) -> tuple[list[Record], list[str]]:
+    """The last runs of an environment, oldest first, and the names of those that cannot be read."""
     found, broken = [], []
-    for folder in record.runs(environment, outputs)[-MOST_RUNS:]:
+    folders = [p for p in record.runs(environment, outputs) if p.name <= until]
+    for folder in folders[-most:]:
         try:
             found.append(Record.read(folder))
         except record.RecordError:
