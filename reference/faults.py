@@ -3,7 +3,6 @@
     shows: one sentence
     flips: [ids of the checks that an audit should see turn]
     repair: true                        # optional: turns a check to PASS instead of to FAIL
-    needs: write                        # optional: the class that an audit must be permitted
     environment: {NPS_FLAW: name}       # variables of the API, which is started anew
     sql: ...                            # run by the superuser; needs `undo`
     undo: ...                           # run last, when the API is itself again
@@ -52,7 +51,6 @@ class Fault:
     shows: str
     flips: tuple[str, ...]
     repair: bool = False
-    needs: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     sql: str | None = None
     undo: str | None = None

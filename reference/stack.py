@@ -1,6 +1,7 @@
 """Bring up the reference stack: PostgreSQL and the API with two workers, on this machine.
 
     python reference/stack.py up | down | status | env | reports | faults | fault NAME | fault none
+    python reference/stack.py database stop | start
 
 Everything it makes is in one state folder, which `down` removes together with every process.
 The functions `up`, `down`, `status`, `environment`, `reports`, `fault`, `set_fault` and
@@ -117,6 +118,8 @@ class Stack:
             "NPS_PYTHON": sys.executable,
             "NPS_REPORTS": str(self.report_folder),
             "NPS_LOG_FILE": str(self.state / "api.log"),
+            "NPS_STACK": str(HERE / "stack.py"),
+            "NPS_STATE": str(self.state),
             "NPS_COMMIT": self.record["commit"],
         }
         for name, account in known["accounts"].items():
@@ -132,17 +135,25 @@ class Stack:
         self.state.chmod(0o711)  # PostgreSQL's user passes through to its own folder
         _write_private(self.state / "secrets.json", json.dumps(_new_secrets()))
         self.remember(
-            commit=commit(), sources=sources(), database_port=_free_port(), api_port=_free_port()
+            commit=commit(),
+            sources=sources(),
+            postgresql=postgresql.installation().origin,
+            database_port=_free_port(),
+            api_port=_free_port(),
         )
-        self._start_database()
+        self.start_database()
         self._load_schema()
         self._seed()
         self.start_api()
 
     def _server(self) -> postgresql.Server:
-        return postgresql.Server(self.state / "pg", postgresql.installation())
+        found = postgresql.installation(self.record["postgresql"])
+        return postgresql.Server(self.state / "pg", found)
 
-    def _start_database(self) -> None:
+    def start_database(self) -> None:
+        """Start PostgreSQL; one that runs is left alone."""
+        with suppress(psycopg.OperationalError), self.superuser("postgres"):
+            return
         # The socket is in a folder that only its owner may enter; TCP asks for a password.
         hba = self.state / "pg_hba.conf"
         hba.write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
@@ -153,7 +164,12 @@ class Stack:
             "hba_file": str(hba),
             "synchronous_commit": "off",
         }
-        postgresql.start(self.state / "pg", settings)
+        found = postgresql.installation(self.record["postgresql"])
+        postgresql.start(self.state / "pg", settings, found)
+
+    def stop_database(self) -> None:
+        """Stop PostgreSQL as if it had gone away; the API goes on."""
+        self._server().stop()
 
     def _load_schema(self) -> None:
         with self.superuser("postgres") as connection:
@@ -486,6 +502,12 @@ def clear_fault(state: Path | None = None) -> str | None:
         return stack.clear_fault()
 
 
+def set_database(running: bool, state: Path | None = None) -> None:
+    """Stop or start the database of a running stack: a dependency that goes away and comes back."""
+    with _running(state) as stack:
+        stack.start_database() if running else stack.stop_database()
+
+
 @contextmanager
 def fault(name: str, state: Path | None = None) -> Iterator[faults.Fault]:
     """The running stack, spoilt within the block."""
@@ -585,6 +607,8 @@ def main(arguments: list[str] | None = None) -> int:
         commands.add_parser(name, help=text)
     spoil = commands.add_parser("fault", help="spoil the stack in one way")
     spoil.add_argument("name", help="a name of `faults`, or `none` to undo")
+    database = commands.add_parser("database", help="stop or start the database alone")
+    database.add_argument("action", choices=("stop", "start"))
     given = parser.parse_args(arguments)
     try:
         _run(given)
@@ -612,6 +636,8 @@ def _run(given: argparse.Namespace) -> None:
         case "faults":
             for name in faults.names():
                 print(f"{name:28} {faults.load(name).shows}")
+        case "database":
+            set_database(given.action == "start", given.state)
         case "fault" if given.name == "none":
             print(f"undone: {clear_fault(given.state) or 'there was no fault'}")
         case "fault":

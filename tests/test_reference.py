@@ -383,7 +383,7 @@ def test_faults_of_reports_are_told_from_the_reports(stack, tmp_path):
 
 
 def test_readiness_tells_that_the_database_is_gone(stack):
-    stack._server().stop()
+    stack.stop_database()
     try:
         answer = httpx.get(stack.url + "/api/readiness", timeout=20)
         assert answer.status_code == 503
@@ -391,7 +391,7 @@ def test_readiness_tells_that_the_database_is_gone(stack):
         assert httpx.get(stack.url + "/api/health").status_code == 200
         assert httpx.get(stack.url + "/api/users/me").status_code == 503
     finally:
-        stack._start_database()
+        stack.start_database()
     assert httpx.get(stack.url + "/api/readiness", timeout=20).status_code == 200
 
 

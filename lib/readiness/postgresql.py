@@ -110,15 +110,18 @@ class Server:
         return str(self.folder / "data")
 
 
-def start(folder: Path, settings: dict[str, str] | None = None) -> Server:
+def start(
+    folder: Path, settings: dict[str, str] | None = None, programs: Installation | None = None
+) -> Server:
     """Start the server that lives in ``folder``, making its cluster first if there is none.
 
-    ``settings`` are lines of postgresql.conf. The folder must be short enough for a Unix socket
-    (about 90 bytes) and reachable by the user the server runs as.
+    ``settings`` are lines of postgresql.conf; ``programs`` are those that made the cluster. The
+    folder must be short enough for a Unix socket (about 90 bytes) and reachable by the user the
+    server runs as.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    found = _within_reach(installation(), folder)
+    found = _within_reach(programs or installation(), folder)
     if owner := _other_user():
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     server = Server(folder, found)
@@ -136,19 +139,15 @@ def start(folder: Path, settings: dict[str, str] | None = None) -> Server:
 @contextmanager
 def temporary(settings: dict[str, str] | None = None) -> Iterator[Server]:
     """A throwaway server: gone with the block, and also if this process is killed."""
+    from .guard import Guard  # here, as this file is a script as well, which has no package
+
     folder = Path(tempfile.mkdtemp(prefix="readiness-pg-", dir="/tmp"))
-    # The guard sees its standard input close when this process ends, however it ends.
-    guard = subprocess.Popen(
-        [sys.executable, "-I", str(Path(__file__)), str(folder)],
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    )
+    command = [sys.executable, "-I", str(Path(__file__)), str(folder)]
+    guard = Guard(command, environment={}, folder=Path("/"), timeout_s=START_SECONDS)
     try:
         yield start(folder, {**THROWAWAY, **(settings or {})})
     finally:
-        assert guard.stdin
-        guard.stdin.close()
-        guard.wait(timeout=START_SECONDS)
+        guard.release()
 
 
 def _other_user() -> pwd.struct_passwd | None:
@@ -215,9 +214,8 @@ def _check(done: subprocess.CompletedProcess[str], what: str) -> None:
         raise PostgresqlError(f"{what} failed: {done.stdout.strip()[-800:]}")
 
 
-def _guard(folder: Path) -> None:
-    """Wait for standard input to close, then end the server in ``folder`` and remove the folder."""
-    sys.stdin.buffer.read()
+def _end(folder: Path) -> None:
+    """End the server in ``folder`` at once and remove the folder."""
     with suppress(OSError, ValueError):
         postmaster = int((folder / "data" / "postmaster.pid").read_text().split()[0])
         os.kill(postmaster, signal.SIGQUIT)
@@ -228,4 +226,4 @@ def _guard(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _guard(Path(sys.argv[1]))
+    _end(Path(sys.argv[1]))

@@ -116,10 +116,10 @@ def audit(wanted: Request, executor: Executor | None = None) -> Path:
 
 
 def _run_notebooks(wanted: Request, executor: Executor | None) -> Iterator[dict[str, Any]]:
-    """Run the areas' notebooks: those that measure time alone first, then the others together."""
+    """Run the areas' notebooks: those that must be alone first, then the others together."""
     tasks = [_task(area, wanted) for area in wanted.areas]
-    alone = [task for task in tasks if task["name"] in ALONE]
-    together = [task for task in tasks if task["name"] not in ALONE]
+    alone = [task for task in tasks if _alone(task["name"], wanted.parameters)]
+    together = [task for task in tasks if task not in alone]
     pool = executor or ProcessPoolExecutor(PARALLEL, mp_context=get_context("spawn"))
     try:
         for batch in [*([task] for task in alone), together]:
@@ -134,6 +134,13 @@ def _run_notebooks(wanted: Request, executor: Executor | None) -> Iterator[dict[
     finally:
         if executor is None:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _alone(area: str, parameters: Parameters) -> bool:
+    """Whether an area measures time, or takes away what the others stand on."""
+    http = parameters.target.http
+    takes_away = http and http.dependencies and "write" in parameters.permit
+    return area in ALONE or (area == "operations" and bool(takes_away))
 
 
 def _task(area: str, wanted: Request) -> dict[str, Any]:

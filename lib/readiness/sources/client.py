@@ -94,13 +94,15 @@ class Client:
         burst: bool = False,
         fresh: bool = False,
         timed: bool = True,
+        failing: bool = False,
     ) -> Exchange:
         """Send one request; what goes wrong on the way is in ``Exchange.error``, never raised.
 
         ``operation`` names it in the ledger where the path has values filled in. ``burst`` sends at
         once and takes a 429 for an answer: for the question whether there is a limit. ``fresh``
         opens a connection for this request alone, so that any worker may take it. ``timed`` is
-        False where the request itself asks for a slow answer.
+        False where the request itself asks for a slow answer, and ``failing`` is True where the
+        service is meant to fail just then: neither shows that it suffers from the audit.
 
         Raises NotMeasured ``not_permitted`` for an excluded operation, an unsafe method where
         ``active`` is not permitted, or more requests than the parameters allow; and Stopped when
@@ -114,7 +116,7 @@ class Client:
             if not burst:
                 self._keep_pace(sent, named)
             exchange = self._send_once(method, path, sent, json, form, content)
-            self._note(exchange, named, timed)
+            self._note(exchange, named, timed, failing)
             told = allowance(exchange.header)
             self._pace.learn(sent, named, told)
             if told:
@@ -138,7 +140,7 @@ class Client:
         self.target.traffic.waited_s += seconds
         time.sleep(seconds)
 
-    def _note(self, exchange: Exchange, operation: str, timed: bool) -> None:
+    def _note(self, exchange: Exchange, operation: str, timed: bool, failing: bool) -> None:
         traffic, status = self.target.traffic, exchange.status
         entry = traffic.note(
             operation,
@@ -149,7 +151,8 @@ class Client:
             exchange.error or "",
         )
         self.ledger.append(entry)
-        if any(stub.status == status and covers(stub.operation, operation) for stub in self._stubs):
+        stubs = (s.operation for s in self._stubs if s.status == status)
+        if failing or any(covers(stub, operation) for stub in stubs):
             return  # fails by design
         traffic.watch(
             entry,
@@ -158,8 +161,10 @@ class Client:
             timed=timed,
         )
 
-    def request(self, request: Request, headers: Mapping[str, str] | None = None) -> Exchange:
-        """Send a request described in the parameters, with its role's credentials."""
+    def request(
+        self, request: Request, headers: Mapping[str, str] | None = None, **how: Any
+    ) -> Exchange:
+        """Send a request described in the parameters, with its role's credentials, as ``send``."""
         method, path = request.operation.split(" ", 1)
         sent = {name: value.value() for name, value in request.headers.items()}
         if request.as_role:
@@ -170,6 +175,7 @@ class Client:
             headers={**sent, **(headers or {})},
             json=request.json_body,
             form=request.form,
+            **how,
         )
 
     def credentials(self, role: str) -> dict[str, str]:

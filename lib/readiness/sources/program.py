@@ -38,8 +38,6 @@ def run(
     Of this process's environment it sees PATH alone: what the audit knows is not for the target's
     code. Raises NotMeasured ``tool_missing`` when there is no such program.
     """
-    own = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "TMPDIR": str(folder)}
-    own |= {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         process = subprocess.Popen(
             list(command),
@@ -47,7 +45,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
-            env={**own, **environment},
+            env={**own_environment(folder), **environment},
             start_new_session=True,
             umask=0o077,  # what it writes may be a copy of everybody's data
         )
@@ -64,6 +62,12 @@ def run(
     process.wait()
     output, errors = (tail.text() for tail in tails)
     return Done(returncode, output, errors)
+
+
+def own_environment(home: Path) -> dict[str, str]:
+    """What a program of the target sees of ours: PATH, and a folder to call its home."""
+    own = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "TMPDIR": str(home)}
+    return own | {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class _Tail(threading.Thread):

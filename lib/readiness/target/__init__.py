@@ -19,6 +19,7 @@ from .encryption import CipherCode, Encryption
 from .http import (
     Authentication,
     Canary,
+    Dependency,
     HealthEndpoint,
     Http,
     LatencySampling,
@@ -51,8 +52,12 @@ __all__ = [
     "CipherCode",
     "Compose",
     "Database",
+<<<<<<< HEAD
     "Declaration",
     "Dependencies",
+=======
+    "Dependency",
+>>>>>>> 36125aa (Readiness must turn: a dependency is taken away where write is permitted, and given back by a guard that outlives the audit)
     "Encryption",
     "ExpectedFailure",
     "Gate",

@@ -35,6 +35,23 @@ class HealthEndpoint(Section):
     again_after_s: float = Field(default=1.1, ge=0, le=60)  # a clock in whole seconds moves by then
 
 
+class Dependency(Section):
+    """Something that readiness stands on, and the commands that take it away and give it back.
+
+    They are run, in the repository's folder and without a shell, only where ``write`` is permitted,
+    and with nothing else of the audit beside them. ``give_back`` must do no harm where nothing is
+    missing; it is run even when the audit dies meanwhile.
+    """
+
+    name: str
+    take_away: list[Deferred] = Field(min_length=1)
+    give_back: list[Deferred] = Field(min_length=1)
+    environment: dict[str, Deferred] = {}
+    timeout_s: float = Field(default=60, gt=0, le=600)  # of each command
+    within_s: float = Field(default=30, gt=0, le=600)  # until readiness says that it is away
+    back_within_s: float = Field(default=60, gt=0, le=600)  # until readiness says that it is back
+
+
 class LatencyTarget(Request):
     """An endpoint with its latency targets in milliseconds, one user, in sequence.
 
@@ -175,6 +192,7 @@ class Http(Section):
     origins: list[str] = []  # front ends that may call from a browser, e.g. https://app.example.org
     response_classes: list[ResponseClass] = []
     health: list[HealthEndpoint] = []
+    dependencies: list[Dependency] = []
     latency: list[LatencyTarget] = []
     latency_sampling: LatencySampling = LatencySampling()
     roles: dict[str, Role] = {}

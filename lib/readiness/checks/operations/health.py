@@ -6,16 +6,21 @@ from typing import Any
 
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
-from readiness.finding import Judgement, Reason, not_measured, verdict_of
+from readiness.finding import Judgement, Reason, Strength, not_measured, verdict_of
 from readiness.sources.health import answers
+from readiness.sources.outage import NOT_LET_IN, outages
 
 KINDS = ("liveness", "readiness")
-NOT_LET_IN = (401, 403, 429)
+# Where no dependency was taken away, and why.
+UNTRIED = {
+    "not permitted": "write is not permitted here",
+    "not declared": "target.http.dependencies names none",
+}
 
 
 @check(
     "OPS-HEALTH",
-    sources=[answers],
+    sources=[answers, outages],
     severity="high",
     references=[
         "Kubernetes: liveness, readiness and startup probes",
@@ -23,27 +28,32 @@ NOT_LET_IN = (401, 403, 429)
         "draft-inadarei-api-health-check",
     ],
 )
-def health_endpoints(responses: Evidence, criteria: Criteria) -> Judgement:
-    """Health endpoints answer with the documented content
+def health_endpoints(responses: Evidence, outages: Evidence, criteria: Criteria) -> Judgement:
+    """Health endpoints answer with the documented content, and readiness turns
 
     Liveness and readiness are asked and compared with what is documented: status, content type,
     and the body field by field. A path beside each that cannot exist is asked too: if it gets an
     answer that would do as well, the front end answers for everything and the endpoint shows
     nothing. Figures that are all nought, values that should move and do not, and answers out of a
-    cache are no health. Whether readiness turns unhealthy when a dependency is down is not tried
-    here: that takes the dependency away.
+    cache are no health. Where the environment permits to write, each declared dependency is taken
+    away for a moment: readiness must then answer 400 or above, or nothing, as orchestrators look at
+    the status alone, and must be well again once the dependency is given back. Elsewhere the
+    answer says that this was not tried, and counts as CONFIGURED.
 
     Why: orchestrators restart and route by these answers; one that is always well keeps a dead
     instance in service.
     Bad: the single-page application's index page with 200 for every path; `{"uptime": 0,
-    "connections": 0}` written into the code; a health answer kept by a proxy for a minute.
+    "connections": 0}` written into the code; a health answer kept by a proxy for a minute; 200 with
+    `"database": "failed"` in the body; a readiness that stays ill when the database is back.
     Remedy: route the health paths past caches and the front end's catch-all to the application;
-    answer from what the process knows at that moment; document the answer under
-    target.http.health.
+    answer from what the process knows at that moment, with 503 while a dependency is away; document
+    the answer under target.http.health and the dependencies under target.http.dependencies.
     """
     rows = {(r["endpoint"], r["kind"], r["probe"]): r for r in responses.records}
     declared = responses.facts["declared"]
+    tried = outages.facts["state"] not in UNTRIED
     expected = "liveness and readiness answer with the documented status, type and content"
+    expected += ", and readiness turns while a dependency is away" * tried
     offenders: list[dict[str, Any]] = []
     unknown: list[str] = []
     for endpoint in declared:
@@ -62,6 +72,9 @@ def health_endpoints(responses: Evidence, criteria: Criteria) -> Judgement:
         if not wrong and beside["status"] in (None, 429):
             said = beside["error"] or beside["status"]
             unknown.append(f"{path} could not be told from a catch-all: nonsense got {said}")
+    if tried:
+        offenders += _turning(outages)
+        unknown += _not_seen(outages)
     if not offenders:
         undeclared = _undeclared(declared)
         if undeclared or unknown:
@@ -73,11 +86,71 @@ def health_endpoints(responses: Evidence, criteria: Criteria) -> Judgement:
         expected=expected,
         passed=(
             f"{', '.join(d['path'] for d in declared)} answer as documented, and a path that "
-            "cannot exist does not; whether readiness turns unhealthy with a dependency down was "
-            "not tried"
+            f"cannot exist does not; {_turned(outages)}"
         ),
         failed=f"{{n}} wrong: {'; '.join(o['problem'] for o in offenders[:4])}",
+        strength=None if tried else Strength.CONFIGURED,
     )
+
+
+def _turning(outages: Evidence) -> list[dict[str, Any]]:
+    """In what readiness did not follow a dependency, and what was not given back."""
+    offenders = []
+    for one in outages.facts["dependencies"]:
+        name, wrong = one["name"], []
+        if "given" in one and one["given"]["exit"] != 0:
+            wrong.append(f"{name} WAS NOT GIVEN BACK: {_ended(one['given'])}")
+        for phase, key, within, gone in (
+            ("away", "turned", "within_s", "taken away"),
+            ("back", "recovered", "back_within_s", "given back"),
+        ):
+            answers = _answers(outages, name, phase)
+            if one.get(key) is False and all(a["let_in"] for a in answers):
+                said = ", ".join(
+                    dict.fromkeys(str(a["status"] or a["error"]) for a in answers[-6:])
+                )
+                how = "stays well" if phase == "away" else "stays ill"
+                wrong.append(f"readiness {how} ({said}) {one[within]:g} s after {name} was {gone}")
+        offenders += [{"dependency": name, "problem": problem} for problem in wrong]
+    return offenders
+
+
+def _not_seen(outages: Evidence) -> list[str]:
+    """Why it cannot be said how readiness follows a dependency."""
+    facts = outages.facts
+    unknown = [facts["message"]] if facts["state"] == "failed" else []
+    for one in facts["dependencies"]:
+        name = one["name"]
+        if one.get("ready") is False:
+            unknown.append(f"{name} was left alone, as the service was not ready to begin with")
+        if "taken" in one and one["taken"]["exit"] != 0:
+            unknown.append(f"{name} could not be taken away: {_ended(one['taken'])}")
+        refused = [
+            a for p in ("away", "back") for a in _answers(outages, name, p) if not a["let_in"]
+        ]
+        if refused:
+            said = f"{refused[0]['endpoint']} answered {refused[0]['status']}"
+            unknown.append(f"{said} while {name} was {refused[0]['phase']}")
+    return unknown
+
+
+def _answers(outages: Evidence, dependency: str, phase: str) -> list[dict[str, Any]]:
+    return [r for r in outages.records if r["dependency"] == dependency and r["phase"] == phase]
+
+
+def _turned(outages: Evidence) -> str:
+    state = outages.facts["state"]
+    if state in UNTRIED:
+        return (
+            "whether readiness turns when a dependency is away was not tried, as " + UNTRIED[state]
+        )
+    names = ", ".join(one["name"] for one in outages.facts["dependencies"])
+    return f"readiness turned while {names} was away, and back again"
+
+
+def _ended(step: dict[str, Any]) -> str:
+    how = "stopped at its time limit" if step["exit"] is None else f"exit {step['exit']}"
+    return f"{how}, {step['said']}" if step["said"] else how
 
 
 def _offender(endpoint: dict[str, Any], problem: str) -> dict[str, Any]:
