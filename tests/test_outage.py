@@ -40,7 +40,7 @@ def described(url, folder, **more):
     take, back = ["rm", f"{folder}/database"], ["touch", f"{folder}/database"]
     dependency = {"name": "database", "take_away": take, "give_back": back, **more}
     http = {"base_url": url, "requests_per_minute": 100000, "health": HEALTH}
-    return {"name": "x", "http": {**http, "dependencies": [dependency]}}
+    return {"name": "x", "http": {**http, "outages": [dependency]}}
 
 
 def judged(raw, permit=("passive", "write")):
@@ -65,10 +65,10 @@ def test_without_permission_nothing_is_touched_and_the_answer_counts_less(servic
     assert judgement.strength is Strength.CONFIGURED
     assert "not tried, as write is not permitted" in judgement.observed
     raw = described(service, tmp_path)
-    del raw["http"]["dependencies"]
+    del raw["http"]["outages"]
     _, judgement = judged(raw)
     assert judgement.strength is Strength.CONFIGURED
-    assert "target.http.dependencies names none" in judgement.observed
+    assert "target.http.outages names none" in judgement.observed
 
 
 def test_nothing_is_taken_from_a_service_that_is_not_ready(service, tmp_path):
@@ -98,7 +98,7 @@ def test_what_is_not_given_back_is_said_first_of_all(service, tmp_path):
 
 def test_a_readiness_that_fails_on_purpose_does_not_stop_the_audit(service, tmp_path):
     raw = described(service, tmp_path, within_s=3)
-    raw["http"]["dependencies"] *= 8  # 24 answers of 503
+    raw["http"]["outages"] *= 8  # 24 answers of 503
     evidence, _ = judged(raw)
     assert [one["recovered"] for one in evidence.facts["dependencies"]] == [True] * 8
 

@@ -172,7 +172,7 @@ def test_the_three_nps_files_describe_one_system():
         del content["target"]["http"]["requests_per_minute"]
         del content["target"]["repository"]["compose"]["files"]
         content["target"]["http"].pop("documentation", None)  # on where one develops
-        content["target"]["http"].pop("dependencies", None)  # only a laptop's may be taken away
+        content["target"]["http"].pop("outages", None)  # only a laptop's may be taken away
     assert raw["local"] == raw["staging"] == raw["production"]
 
 

@@ -139,7 +139,7 @@ def _run_notebooks(wanted: Request, executor: Executor | None) -> Iterator[dict[
 def _alone(area: str, parameters: Parameters) -> bool:
     """Whether an area measures time, or takes away what the others stand on."""
     http = parameters.target.http
-    takes_away = http and http.dependencies and "write" in parameters.permit
+    takes_away = http and http.outages and "write" in parameters.permit
     return area in ALONE or (area == "operations" and bool(takes_away))
 
 

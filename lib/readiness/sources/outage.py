@@ -13,7 +13,7 @@ from typing import Any
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured
 from ..guard import Guard
-from ..target import Dependency, HealthEndpoint, Request, Target, need
+from ..target import HealthEndpoint, Outage, Request, Target, need
 from ..variables import Deferred
 from .client import Client, client
 from .program import own_environment, run
@@ -26,7 +26,7 @@ NOT_LET_IN = (401, 403, 429)
 
 @source("passive")
 def outages(target: Target) -> Collected:
-    """Each dependency of ``target.http.dependencies`` taken away and given back, and what the
+    """Each dependency of ``target.http.outages`` taken away and given back, and what the
     readiness endpoints answer before, meanwhile and after: one row an answer.
 
     Does nothing unless ``write`` is permitted, which ``facts.state`` says (``tried``, ``not
@@ -36,7 +36,7 @@ def outages(target: Target) -> Collected:
     """
     http = need(target.http, "target.http")
     ready = [endpoint for endpoint in http.health if endpoint.kind == "readiness"]
-    if not http.dependencies or not ready:
+    if not http.outages or not ready:
         return Collected([], {"state": "not declared"})
     if "write" not in target.permit:
         return Collected([], {"state": "not permitted"})
@@ -44,7 +44,7 @@ def outages(target: Target) -> Collected:
     tried: list[dict[str, Any]] = []
     try:
         with client(target) as http_client:
-            for dependency in http.dependencies:
+            for dependency in http.outages:
                 tried.append({"name": dependency.name})
                 watch = _Watch(http_client, dependency, ready, records)
                 _try(target, dependency, watch, tried[-1])
@@ -54,7 +54,7 @@ def outages(target: Target) -> Collected:
     return Collected(records, {"state": "tried", "dependencies": tried})
 
 
-def _try(target: Target, dependency: Dependency, watch: _Watch, facts: dict[str, Any]) -> None:
+def _try(target: Target, dependency: Outage, watch: _Watch, facts: dict[str, Any]) -> None:
     """One dependency; ``facts`` gets how the commands ended, and whether readiness ``turned``
     and ``recovered``."""
     facts |= {"within_s": dependency.within_s, "back_within_s": dependency.back_within_s}
@@ -68,7 +68,7 @@ def _try(target: Target, dependency: Dependency, watch: _Watch, facts: dict[str,
 
 
 @contextmanager
-def _taken_away(target: Target, dependency: Dependency, facts: dict[str, Any]) -> Iterator[None]:
+def _taken_away(target: Target, dependency: Outage, facts: dict[str, Any]) -> Iterator[None]:
     """The dependency is away within the block; it is given back even if taking it away failed."""
     where = target.repository.path.value() if target.repository else None
     with tempfile.TemporaryDirectory(prefix="readiness-outage-") as home:
@@ -100,7 +100,7 @@ class _Watch:
     def __init__(
         self,
         http_client: Client,
-        dependency: Dependency,
+        dependency: Outage,
         ready: list[HealthEndpoint],
         records: list[dict[str, Any]],
     ) -> None:

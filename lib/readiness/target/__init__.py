@@ -19,12 +19,12 @@ from .encryption import CipherCode, Encryption
 from .http import (
     Authentication,
     Canary,
-    Dependency,
     HealthEndpoint,
     Http,
     LatencySampling,
     LatencyTarget,
     Metrics,
+    Outage,
     Probing,
     ResponseClass,
     Role,
@@ -52,12 +52,8 @@ __all__ = [
     "CipherCode",
     "Compose",
     "Database",
-<<<<<<< HEAD
     "Declaration",
     "Dependencies",
-=======
-    "Dependency",
->>>>>>> 36125aa (Readiness must turn: a dependency is taken away where write is permitted, and given back by a guard that outlives the audit)
     "Encryption",
     "ExpectedFailure",
     "Gate",
@@ -70,6 +66,7 @@ __all__ = [
     "Metrics",
     "Migrations",
     "Orm",
+    "Outage",
     "PercentileTargets",
     "Probing",
     "Reports",

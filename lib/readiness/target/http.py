@@ -35,7 +35,7 @@ class HealthEndpoint(Section):
     again_after_s: float = Field(default=1.1, ge=0, le=60)  # a clock in whole seconds moves by then
 
 
-class Dependency(Section):
+class Outage(Section):
     """Something that readiness stands on, and the commands that take it away and give it back.
 
     They are run, in the repository's folder and without a shell, only where ``write`` is permitted,
@@ -192,7 +192,7 @@ class Http(Section):
     origins: list[str] = []  # front ends that may call from a browser, e.g. https://app.example.org
     response_classes: list[ResponseClass] = []
     health: list[HealthEndpoint] = []
-    dependencies: list[Dependency] = []
+    outages: list[Outage] = []
     latency: list[LatencyTarget] = []
     latency_sampling: LatencySampling = LatencySampling()
     roles: dict[str, Role] = {}

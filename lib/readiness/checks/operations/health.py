@@ -14,7 +14,7 @@ KINDS = ("liveness", "readiness")
 # Where no dependency was taken away, and why.
 UNTRIED = {
     "not permitted": "write is not permitted here",
-    "not declared": "target.http.dependencies names none",
+    "not declared": "target.http.outages names none",
 }
 
 
@@ -47,7 +47,7 @@ def health_endpoints(responses: Evidence, outages: Evidence, criteria: Criteria)
     `"database": "failed"` in the body; a readiness that stays ill when the database is back.
     Remedy: route the health paths past caches and the front end's catch-all to the application;
     answer from what the process knows at that moment, with 503 while a dependency is away; document
-    the answer under target.http.health and the dependencies under target.http.dependencies.
+    the answer under target.http.health and the dependencies under target.http.outages.
     """
     rows = {(r["endpoint"], r["kind"], r["probe"]): r for r in responses.records}
     declared = responses.facts["declared"]
