@@ -37,7 +37,10 @@ def envelopes() -> Envelopes:
 
 
 def judged(columns: Evidence, canaries: Evidence, **criteria: object):
-    return sensitive_values.assess([columns, canaries], sensitive_values.criteria(**criteria))
+    nothing = evidence_of([], hits=[], left_out=[])
+    return sensitive_values.assess(
+        [columns, nothing, canaries], sensitive_values.criteria(**criteria)
+    )
 
 
 def test_every_planted_value_is_found_and_none_is_shown():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -19,6 +21,7 @@ from .database import Session, session, why
 from .envelope import Envelope, EnvelopeError, Envelopes, Kind, configured
 from .masking import shown
 from .pieces import over, streamed
+from .search import Search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,14 +44,12 @@ def sensitive_columns(target: Target) -> Collected:
     ``facts.clear``, one row for each: its place, its length and its shape, in which every letter is
     an x and every digit a 9. ``share`` is there where a table was not read whole.
     """
-    formats = need(target.encryption, "target.encryption")
     schemas = need(target.database, "target.database").schemas
-    need([name for format in formats for name in format.columns], "target.encryption.columns")
     records: list[dict[str, Any]] = []
     clear: list[dict[str, Any]] = []
     missing: list[str] = []
     with session(target) as database:
-        for format in formats:
+        for format in target.encryption:
             tables, not_there = declared(database, format, schemas)
             missing += not_there
             envelopes = configured(format)
@@ -59,6 +60,38 @@ def sensitive_columns(target: Target) -> Collected:
         version = database.facts["server_version"]
     records += [{"column": name, "problem": "there is no such column"} for name in missing]
     return Collected(records, {"clear": clear}, {"PostgreSQL": version})
+
+
+@source("passive")
+def elsewhere(target: Target) -> Collected:
+    """Every other column that can hold a text, in every schema, and every large object: searched
+    for keys, seed phrases, credentials, card numbers, people, and for fields named like a sensitive
+    column inside documents.
+
+    Texts of any kind, JSON, arrays, composite types, hstore, XML and bytes are searched, also in
+    partitions and materialised views. One record a table: how many columns, what was ``found`` by
+    kind, whether it is ``empty``, and a ``problem`` where it could not be read whole. In ``facts``:
+    ``hits``, one row for each find with its column, row, path, length and shape; ``left_out``, what
+    the parameters allow there.
+    """
+    schemas = need(target.database, "target.database").schemas
+    with session(target) as database:
+        sensitive = {
+            (table.schema, table.name, column)
+            for format in target.encryption
+            for table in declared(database, format, schemas)[0]
+            for column, _ in table.columns
+        }
+        formats = [Envelope(format) for format in target.encryption]
+        names = [name for format in target.encryption for name in format.columns]
+        search = Search(database, sensitive, names, formats, target.plaintext)
+        search.tables()
+        search.large_objects()
+        version = database.facts["server_version"]
+    facts = {"hits": search.hits, "left_out": search.left_out}
+    return Collected(
+        search.records, facts, {"PostgreSQL": version, "mnemonic": metadata.version("mnemonic")}
+    )
 
 
 def _classify(
@@ -215,6 +248,40 @@ def in_clear(evidence: Evidence) -> pd.DataFrame:
 
     columns = ["column", "row", "kind", "length", "shape"]
     return pd.DataFrame(evidence.facts.get("clear", []), columns=columns)
+
+
+def finds(evidence: Evidence) -> pd.DataFrame:
+    """A row for each column, kind and path in which something was found; the worst first."""
+    import pandas as pd
+
+    columns = ["column", "kind", "path", "values", "first row", "length", "shape"]
+    grouped: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for hit in evidence.facts.get("hits", []):
+        path = re.sub(r"\[\d+\]", "[*]", hit["path"])
+        grouped.setdefault((hit["column"], hit["kind"], path), []).append(hit)
+    rows = [
+        (
+            *place,
+            f"{len(hits)} or more" if any("and_more" in hit for hit in hits) else len(hits),
+            hits[0]["row"],
+            hits[0]["length"],
+            hits[0]["shape"],
+        )
+        for place, hits in grouped.items()
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def searched(evidence: Evidence) -> pd.DataFrame:
+    """A row a table: columns searched, what was found by kind, what stood in the way."""
+    import pandas as pd
+
+    rows = [
+        {**r, "found": ", ".join(f"{kind}: {n}" for kind, n in r.get("found", {}).items())}
+        for r in evidence.records
+    ]
+    table = pd.DataFrame(rows, columns=["table", "columns", "empty", "found", "problem"])
+    return table.fillna("")
 
 
 def canary_table(evidence: Evidence) -> pd.DataFrame:

@@ -33,6 +33,7 @@ from .http import (
 )
 from .load import Load, LoadRequest, PercentileTargets
 from .migrations import Migrations
+from .plaintext import Plaintext
 from .repository import (
     Allowance,
     Compose,
@@ -68,6 +69,7 @@ __all__ = [
     "Orm",
     "Outage",
     "PercentileTargets",
+    "Plaintext",
     "Probing",
     "Reports",
     "Repository",
@@ -99,6 +101,7 @@ class Target(Section):
     migrations: Migrations | None = None
     repository: Repository | None = None
     encryption: list[Encryption] = []  # one format may be written without the list
+    plaintext: Plaintext = Plaintext()
     backup: Backup | None = None
     reports: Reports | None = None
     declarations: dict[str, Declaration] = {}  # check -> what is said to hold

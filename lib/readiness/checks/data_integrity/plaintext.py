@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from readiness.check import Criteria, check
+from readiness.checks.security.plaintext import (
+    by_column,
+    found_in,
+    searched_in,
+    unread,
+    values_of,
+)
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Reason, counted, not_measured, verdict_of
+from readiness.sources.detectors import severity_of
 from readiness.sources.plaintext import canaries as written_canaries
+from readiness.sources.plaintext import elsewhere as searched
 from readiness.sources.plaintext import sensitive_columns
 
 # Where no canary was written, and the parameters could not have it otherwise.
@@ -16,7 +24,6 @@ COLUMNS_ONLY = {
     "not permitted": "no canary was written, as active is not permitted here",
     "no service": "no canary was written, as there is no service to write it through",
 }
-COUNTED = ("envelopes", "legacy", "clear")
 
 
 class Plaintext(Criteria):
@@ -25,23 +32,26 @@ class Plaintext(Criteria):
 
 @check(
     "DAT-PLAINTEXT",
-    sources=[sensitive_columns, written_canaries],
+    sources=[sensitive_columns, searched, written_canaries],
     severity="critical",
     criteria=Plaintext,
     references=["CWE-312", "CWE-311", "OWASP ASVS 5.0 14.2", "OWASP ASVS 5.0 11.3"],
 )
-def sensitive_values(columns: Evidence, canaries: Evidence, criteria: Plaintext) -> Judgement:
+def sensitive_values(
+    columns: Evidence, elsewhere: Evidence, canaries: Evidence, criteria: Plaintext
+) -> Judgement:
     """No sensitive value stands in clear: not in its column, and not as a copy elsewhere
 
-    Two things are looked at. Every value of the declared columns must have a well-formed envelope:
-    a prefix with anything behind it has none, nor has a text or a key in base64 behind the prefix;
-    NULL and the empty text hold nothing. And where the environment permits to write, unique values
-    are written through the service's API and then looked for in every column of every table, as
-    they are, in hexadecimal and in base64; they must be found encrypted, which proves that it was
-    this database that they went to, and nowhere in clear. Where writing is not permitted the
-    columns alone are judged, and the answer says that nothing else was looked at; criteria may
-    require the canary there too. A well-formed envelope that does not open under the configured key
-    is for SEC-ENC-REST to judge.
+    Three things are looked at. Every value of the declared columns must have a well-formed
+    envelope: a prefix with anything behind it has none, nor has a text or a key in base64 behind
+    the prefix; NULL and the empty text hold nothing. Every other column that can hold a text is
+    searched (see SEC-PLAINTEXT). And where the environment permits to write, unique values are
+    written through the service's API and then looked for in every column of every table, in the
+    logs and in the backups, as they are, in hexadecimal, in base64, URL-encoded and as UTF-16; they
+    must be found encrypted, which proves that it was this database that they went to, and nowhere
+    in clear. Where writing is not permitted the rest alone is judged, and the answer says so;
+    criteria may require the canary there too. A well-formed envelope that does not open under the
+    configured key is for SEC-ENC-REST to judge.
 
     Why: a backup, a replica or a dump for the developers gives away whatever stands in clear, and
     one forgotten copy in a log table undoes all encryption of the original.
@@ -50,41 +60,48 @@ def sensitive_values(columns: Evidence, canaries: Evidence, criteria: Plaintext)
     Remedy: encrypt the offenders where they stand, find what wrote them (a migration, an import, a
     logging of whole requests), and take them out of older backups too.
     """
-    expected = "every value of the sensitive columns is encrypted"
+    expected = "every value of the sensitive columns is encrypted, and no copy stands elsewhere"
     state = canaries.facts["state"]
     if state not in COLUMNS_ONLY:
-        expected += ", and what is written through the API is found in clear nowhere"
-    total = Counter[str]()
-    for record in columns.records:
-        total.update({name: record.get(name, 0) for name in COUNTED})
-    values = total["envelopes"] + total["legacy"] + total["clear"]
+        expected += "; what is written through the API is found in clear nowhere"
+    total, values = values_of(columns)
     accepted = [record for record in canaries.records if record["accepted"]]
     samples = values + len(accepted)
-    offenders = [*columns.facts["clear"], *canaries.facts["hits"]]
-    if not offenders and (gap := _gap(columns, canaries, criteria)):
+    offenders = [*columns.facts["clear"], *elsewhere.facts["hits"], *canaries.facts["hits"]]
+    if not columns.records:
+        return not_measured(
+            Reason.NO_PARAMETER, expected, "target.encryption is not set in the parameters"
+        )
+    if not offenders and (gap := _gap(columns, elsewhere, canaries, criteria)):
         return not_measured(gap[0], expected, gap[1], samples)
     passed = [
         f"{counted(values, 'value')} in {counted(len(columns.records), 'column')}, none in clear"
     ]
     passed += [f"{total['legacy']} of them in an older format"] * bool(total["legacy"])
-    passed.append(COLUMNS_ONLY.get(state) or _found_encrypted(canaries, accepted))
-    said = [f"{total['clear']} of {counted(values, 'value')} in clear ({_by_column(columns)})"]
-    said = said * bool(total["clear"]) + _copies(canaries)
+    passed += [
+        searched_in(elsewhere),
+        COLUMNS_ONLY.get(state) or _found_encrypted(canaries, accepted),
+    ]
+    said = [f"{total['clear']} of {counted(values, 'value')} in clear ({by_column(columns)})"]
+    said = said * bool(total["clear"]) + found_in(elsewhere) + _copies(canaries)
+    only_found = bool(elsewhere.facts["hits"]) and len(offenders) == len(elsewhere.facts["hits"])
     return verdict_of(
         offenders,
         samples=samples,
         expected=expected,
         passed="; ".join(passed),
         failed="; ".join(said) + _left(canaries),
+        severity=severity_of(elsewhere.facts["hits"]) if only_found else None,
     )
 
 
-def _gap(columns: Evidence, canaries: Evidence, criteria: Plaintext) -> tuple[Reason, str] | None:
+def _gap(
+    columns: Evidence, elsewhere: Evidence, canaries: Evidence, criteria: Plaintext
+) -> tuple[Reason, str] | None:
     """Why it cannot be said that nothing stands in clear, though nothing was found."""
     facts, state = canaries.facts, canaries.facts["state"]
-    unread = [f"{r['column']}: {r['problem']}" for r in columns.records if "problem" in r]
-    if unread:
-        return Reason.INCONCLUSIVE, f"not all was read: {'; '.join(unread)}"
+    if gaps := unread(columns) + unread(elsewhere, "table"):
+        return Reason.INCONCLUSIVE, f"not all was read: {'; '.join(gaps)}"
     if state in COLUMNS_ONLY:
         if criteria.canary_required:
             return Reason.NOT_PERMITTED, f"the criteria require a canary: {COLUMNS_ONLY[state]}"
@@ -110,11 +127,6 @@ def _gap(columns: Evidence, canaries: Evidence, criteria: Plaintext) -> tuple[Re
 
 def _canary(record: dict[str, Any]) -> str:
     return f"{record['operation']} {record['field']}"
-
-
-def _by_column(columns: Evidence) -> str:
-    clear = [(r["clear"], r["column"]) for r in columns.records if r.get("clear")]
-    return ", ".join(f"{column}: {n}" for n, column in sorted(clear, reverse=True)[:4])
 
 
 def _copies(canaries: Evidence) -> list[str]:
