@@ -44,7 +44,7 @@ def main() -> None:
         if session.scalar(select(User).limit(1)):
             return
         users: dict[str, UUID] = {}
-        for account in accounts.values():
+        for name, account in accounts.items():
             user = User(
                 username=account["username"],
                 password_hash=hash_password(account["password"]),
@@ -52,7 +52,7 @@ def main() -> None:
             )
             session.add(user)
             session.flush()
-            users[account["username"]] = user.id
+            users[name] = user.id
         key = hash_api_key(os.environ["NPS_SEED_API_KEY"])
         session.add(ApiKey(user_id=users["user"], name="demo", key_hash=key, scopes=list(WRITE)))
         # The second user owns little, so that what leaks between the two is easy to see.

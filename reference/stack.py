@@ -109,6 +109,7 @@ class Stack:
             "NPS_BASE_URL": self.url,
             "NPS_DATABASE_URL": self.database_url("nps_audit"),
             "NPS_BACKUP_DATABASE_URL": self.database_url("nps_backup"),
+            "NPS_APP_DATABASE_URL": self.database_url("nps_app"),
             "NPS_ENCRYPTION_KEY": known["encryption_key"],
             "NPS_ENCRYPTION_SALT": known["encryption_salt"],
             "NPS_API_SECRET_KEY": known["api_secret_key"],
@@ -554,7 +555,7 @@ def _new_secrets() -> dict[str, Any]:
         "api_secret_key": secrets.token_hex(32),
         "api_key": "nps_" + secrets.token_urlsafe(32),
         "accounts": {
-            name: {"username": name, "password": secrets.token_urlsafe(18), "role": role}
+            name: {"username": f"nps-{name}", "password": secrets.token_urlsafe(18), "role": role}
             for name, role in ROLES.items()
         },
     }

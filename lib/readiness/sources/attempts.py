@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ..evidence import Evidence
+from .answers import LOGIN
+from .client import Exchange
+from .login import opened
 
 
-def opened(status: int | None) -> bool:
-    return status is not None and 200 <= status < 300
+def to_login(exchange: Exchange) -> bool:
+    """Whether the answer is a redirect to where one logs in."""
+    moved = exchange.status is not None and 300 <= exchange.status < 400
+    return moved and bool(LOGIN.search(exchange.header("location") or ""))
 
 
 def outcome(row: dict[str, Any]) -> str:

@@ -18,8 +18,7 @@ from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
 from ..target import Authentication, Role, Target, need
 from ..variables import keep_secret
-from .answers import LOGIN
-from .attempts import opened
+from .attempts import to_login
 from .client import Client, Exchange, client
 from .default_secrets import Default, of_repository, shipped
 from .forgery import (
@@ -33,6 +32,7 @@ from .forgery import (
     read_token,
     signed,
 )
+from .login import opened
 
 MOST_DOORS = 6
 PUBLIC_KEYS = "/.well-known/jwks.json"
@@ -78,12 +78,6 @@ class Door:
             silences = silences + 1 if exchange.status is None else 0
             if exchange.status == 429 or silences == SILENCES:
                 return
-
-
-def to_login(exchange: Exchange) -> bool:
-    """Whether the answer is a redirect to where one logs in."""
-    moved = exchange.status is not None and 300 <= exchange.status < 400
-    return moved and bool(LOGIN.search(exchange.header("location") or ""))
 
 
 @source("active")

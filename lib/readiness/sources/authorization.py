@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ def anonymous(target: Target) -> Collected:
     records: list[dict[str, Any]] = []
     with client(target) as http_client:
         api = read_api(target, http_client)
-        asker = _Asker(http_client, api)
+        asker = Asker(http_client, api)
         for operation in api.operations:
             records.append(asker.ask(operation))
         control = _control(http_client, api, records)
@@ -61,11 +62,17 @@ def anonymous(target: Target) -> Collected:
     return Collected(records, facts, {"httpx": httpx.__version__})
 
 
-class _Asker:
-    """Asks for one operation after the other, and knows when to stop."""
+class Asker:
+    """Asks for one operation after the other, and knows when to stop.
 
-    def __init__(self, http_client: Client, api: Api) -> None:
+    ``headers`` are the credentials that it asks with, by default none.
+    """
+
+    def __init__(
+        self, http_client: Client, api: Api, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.client = http_client
+        self.headers = dict(headers or {})
         self.api = api
         self.http = http_client.http
         self.permit = http_client.target.permit
@@ -77,7 +84,8 @@ class _Asker:
         self.last_error = ""
         self.stopped = ""
 
-    def ask(self, operation: Operation) -> dict[str, Any]:
+    def ask(self, operation: Operation, fill: bool = True) -> dict[str, Any]:
+        """What an operation answers; a body found faulty is filled and sent again if ``fill``."""
         path = path_of(self.api, operation, self.http.examples)
         row: dict[str, Any] = {
             "operation": operation.name,
@@ -92,7 +100,7 @@ class _Asker:
             return row
         try:
             row["answers"].append(self._send(operation, path, filled=False))
-            if reading(row) == "validated" and not operation.safe:
+            if fill and reading(row) == "validated" and not operation.safe:
                 row["answers"].append(self._send(operation, path, filled=True))
         except NotMeasured as gap:
             row["not_asked"] = str(gap)
@@ -121,6 +129,8 @@ class _Asker:
 
     def _send(self, operation: Operation, path: str, filled: bool) -> dict[str, Any]:
         parts = body_of(self.api, operation, filled)
+        parts["headers"] = {**self.headers, **parts.get("headers", {})}
+        parts["operation"] = operation.name
         exchange = self.client.send(operation.method, path, **parts)
         if (again := _same_but_slash(exchange)) is not None:
             exchange = self.client.send(operation.method, again, **parts)
@@ -152,7 +162,8 @@ class _Asker:
         key = f"{method} {folder}/*"
         if key not in self.absent:
             body: Any = None if method in SAFE_METHODS else {}
-            self.absent[key] = self._describe(self.client.send(method, path, json=body))
+            sent = self.client.send(method, path, headers=self.headers, json=body, operation=key)
+            self.absent[key] = self._describe(sent)
         return self.absent[key]
 
     @staticmethod

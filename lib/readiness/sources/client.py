@@ -22,6 +22,7 @@ from ..finding import NotMeasured, Reason
 from ..target import Http, Request, Target, need
 from ..variables import keep_secret
 from .deadline import Deadline, Transport
+from .login import headers_with, log_in_as, role_of, token_in
 from .pace import Pace, allowance, retry_after
 
 MOST_WAITS = 3  # of that kind for one request
@@ -91,6 +92,7 @@ class Client:
         form: Mapping[str, str] | None = None,
         content: bytes | None = None,
         operation: str | None = None,
+        patient: bool = True,
         burst: bool = False,
         fresh: bool = False,
         timed: bool = True,
@@ -98,8 +100,9 @@ class Client:
     ) -> Exchange:
         """Send one request; what goes wrong on the way is in ``Exchange.error``, never raised.
 
-        ``operation`` names it in the ledger where the path has values filled in. ``burst`` sends at
-        once and takes a 429 for an answer: for the question whether there is a limit. ``fresh``
+        ``operation`` names it in the ledger where the path has values filled in. A request that
+        is not ``patient`` takes a 429 for an answer; one of a ``burst`` is sent at once besides,
+        for the question whether there is a limit. ``fresh``
         opens a connection for this request alone, so that any worker may take it. ``timed`` is
         False where the request itself asks for a slow answer, and ``failing`` is True where the
         service is meant to fail just then: neither shows that it suffers from the audit.
@@ -114,24 +117,31 @@ class Client:
         while True:
             self._may_send(method, path)
             if not burst:
-                self._keep_pace(sent, named)
+                self._keep_pace(sent, named, patient)
             exchange = self._send_once(method, path, sent, json, form, content)
             self._note(exchange, named, timed, failing)
             told = allowance(exchange.header)
             self._pace.learn(sent, named, told)
             if told:
                 self.target.traffic.limits.add(f"{told.limit} requests in a window")
-            wait = retry_after(exchange.header) if exchange.status == 429 and not burst else None
-            if wait is None or waits == MOST_WAITS or wait > self._patience:
+            if burst or not patient or waits == MOST_WAITS or not self.wait_for(exchange):
                 return exchange
             waits += 1
-            self._wait(wait)
 
-    def _keep_pace(self, headers: Mapping[str, str], operation: str) -> None:
+    def wait_for(self, exchange: Exchange) -> bool:
+        """Wait as long as a 429 asks for; False when it is none, or patience is at its end."""
+        wait = retry_after(exchange.header) if exchange.status == 429 else None
+        if wait is None or wait > self._patience:
+            return False
+        self._wait(wait)
+        return True
+
+    def _keep_pace(self, headers: Mapping[str, str], operation: str, patient: bool) -> None:
         """Wait until the parameters and what the service said of its limit allow the next."""
         if (early := self._next - time.monotonic()) > 0:
             time.sleep(early)
-        if 0 < (wait := self._pace.wait_s(headers, operation)) <= self._patience:
+        wait = self._pace.wait_s(headers, operation) if patient else 0.0
+        if 0 < wait <= self._patience:
             self._wait(wait)
 
     def _wait(self, seconds: float) -> None:
@@ -188,32 +198,12 @@ class Client:
         return self._credentials[role]
 
     def _obtain(self, name: str) -> dict[str, str]:
-        role = need(self.http.roles.get(name), f"target.http.roles.{name}")
+        role = role_of(self, name)
         if role.credential:
-            token = role.credential.value()
+            token = keep_secret(role.credential.value(), f"token of {name}")
         else:
-            login = need(role.login, f"target.http.roles.{name}.login")
-            username = need(role.username, f"target.http.roles.{name}.username").value()
-            password = need(role.password, f"target.http.roles.{name}.password").value()
-            method, path = login.split(" ", 1)
-            fields = {role.username_field: username, role.password_field: password}
-            answer = (
-                self.send(method, path, form=fields)
-                if role.login_as == "form"
-                else self.send(method, path, json=fields)
-            )
-            given = answer.json()
-            for key in role.token_field.split("."):
-                given = given.get(key) if isinstance(given, dict) else None
-            if not isinstance(given, str) or not given:
-                raise NotMeasured(
-                    Reason.UNREACHABLE,
-                    f"login as {name} gave no {role.token_field}: {login} answered "
-                    f"{answer.error or answer.status}",
-                )
-            token = given
-        keep_secret(token, f"token of {name}")
-        return {role.header: f"{role.scheme} {token}".strip()}
+            token = token_in(log_in_as(self, name), role, name)
+        return headers_with(role, token)
 
     def _may_send(self, method: str, path: str) -> None:
         if not path.startswith("/") or path.startswith("//") or re.search(r"[\x00-\x20\x7f]", path):

@@ -38,6 +38,7 @@ class Operation:
     body_type: str | None = None
     body_schema: Schema = field(default_factory=dict)
     secured: bool | None = None  # whether the document asks for credentials; None: it says nothing
+    scopes: list[list[str]] = field(default_factory=list)  # any of these sets of scopes will do
 
     @property
     def name(self) -> str:
@@ -171,7 +172,14 @@ def _operation(
     security = raw.get("security", document.get("security"))
     secured = bool(security) and {} not in security if isinstance(security, list) else None
     schema = schema if isinstance(schema, Mapping) else {}
-    return Operation(method, template, parameters, body_type, schema, secured)
+    scopes = [_scopes(one) for one in _list(security)] if secured else []
+    return Operation(method, template, parameters, body_type, schema, secured, scopes)
+
+
+def _scopes(requirement: Any) -> list[str]:
+    """The scopes that one security requirement asks for, of all its schemes."""
+    found = requirement.values() if isinstance(requirement, Mapping) else []
+    return sorted({str(scope) for scopes in found for scope in _list(scopes)})
 
 
 def path_of(api: Api, operation: Operation, examples: Mapping[str, Any]) -> str:

@@ -51,17 +51,21 @@ def allowance(header: Header) -> Allowance | None:
     return Allowance(limit, int(remaining[:9]), min(max(seconds, 0.0), 86_400.0))
 
 
-def retry_after(header: Header) -> float | None:
-    """The seconds that a Retry-After asks for, given as a number or as a date (RFC 9110)."""
+def retry_after(header: Header, longest: float | None = LONGEST_WAIT_S) -> float | None:
+    """The seconds that a Retry-After asks for, given as a number or as a date (RFC 9110).
+
+    No more than ``longest``, where that is given.
+    """
+    most = longest if longest is not None else float("inf")
     said = (header("retry-after") or "").strip()
     if said.isdecimal():
-        return min(float(said[:9]), LONGEST_WAIT_S)
+        return min(float(said[:9]), most)
     try:
         at = parsedate_to_datetime(said)
     except ValueError:
         return None
     left = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(left, 0.0), LONGEST_WAIT_S)
+    return min(max(left, 0.0), most)
 
 
 class Pace:

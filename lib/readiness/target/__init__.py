@@ -13,6 +13,17 @@ from pydantic import PrivateAttr, field_validator
 
 from ..traffic import Traffic
 from ..variables import Deferred
+from .access import (
+    Account,
+    AuditLog,
+    Lockout,
+    Logout,
+    Owned,
+    Permissions,
+    RateLimit,
+    Revocation,
+    WebSocket,
+)
 from .database import Backup, Database, Orm
 from .declaration import Declaration
 from .encryption import CipherCode, Encryption
@@ -46,7 +57,9 @@ from .repository import (
 from .section import Request, Safety, Section, need
 
 __all__ = [
+    "Account",
     "Allowance",
+    "AuditLog",
     "Authentication",
     "Backup",
     "Canary",
@@ -64,23 +77,30 @@ __all__ = [
     "LatencyTarget",
     "Load",
     "LoadRequest",
+    "Lockout",
+    "Logout",
     "Metrics",
     "Migrations",
     "Orm",
     "Outage",
+    "Owned",
     "PercentileTargets",
+    "Permissions",
     "Plaintext",
     "Probing",
+    "RateLimit",
     "Reports",
     "Repository",
     "Request",
     "ResponseClass",
+    "Revocation",
     "Role",
     "Safety",
     "Section",
     "Stub",
     "Target",
     "Tls",
+    "WebSocket",
     "need",
 ]
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ..variables import Deferred, Secret
+from .access import Account, AuditLog, Lockout, Logout, Permissions, RateLimit, WebSocket
 from .section import Operation, Request, SafeOperation, Section
 
 
@@ -104,6 +105,8 @@ class Authentication(Section):
     """
 
     protected: SafeOperation  # answers 2xx with credentials and refuses without
+    also: list[SafeOperation] = []  # such as one that is cached where ``protected`` is not
+    websocket: WebSocket | None = None
     token: Literal["jwt", "opaque"] = "jwt"
     token_role: str = "user"
     max_lifetime_minutes: int = 60
@@ -197,6 +200,12 @@ class Http(Section):
     latency_sampling: LatencySampling = LatencySampling()
     roles: dict[str, Role] = {}
     authentication: Authentication | None = None
+    sacrificial_account: Account | None = None
+    logout: Logout | None = None
+    lockout: Lockout | None = None
+    permissions: Permissions | None = None
+    rate_limits: list[RateLimit] = []
+    audit_log: AuditLog | None = None
     metrics: Metrics | None = None
     stubs: list[Stub] = []
     canaries: list[Canary] = []

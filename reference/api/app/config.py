@@ -30,6 +30,7 @@ class Settings:
     api_secret_key: str = field(repr=False)
     rate_limit_per_minute: int
     login_limit_per_minute: int
+    burst_limit: int
     lockout_failures: int
     lockout_seconds: int
     ai_latency_seconds: float
@@ -46,6 +47,7 @@ class Settings:
             api_secret_key=os.environ.get("NPS_API_SECRET_KEY", ""),
             rate_limit_per_minute=int(os.environ.get("NPS_RATE_LIMIT_PER_MINUTE", "60")),
             login_limit_per_minute=int(os.environ.get("NPS_LOGIN_LIMIT_PER_MINUTE", "10")),
+            burst_limit=int(os.environ.get("NPS_BURST_LIMIT", "12")),
             lockout_failures=int(os.environ.get("NPS_LOCKOUT_FAILURES", "5")),
             lockout_seconds=int(os.environ.get("NPS_LOCKOUT_SECONDS", "300")),
             ai_latency_seconds=float(os.environ.get("NPS_AI_LATENCY_SECONDS", "0.4")),

@@ -1,7 +1,7 @@
 """Deliberate flaws, so that an audit can be seen to notice them.
 
 One at a time, only when NPS_FLAW names it, never in a deployment: `reference/faults/*.yaml` switch
-them on in the demo. Everything flawed is in this file and the one beside it; the sound code knows
+them on in the demo. Everything flawed is in this file and those beside it; the sound code knows
 nothing of it.
 """
 
@@ -23,7 +23,8 @@ from app import middleware, models, observability
 from app.access import Anyone
 from app.config import settings
 from app.database import transaction
-from app.services import tokens
+from app.routes import oracle
+from app.services import audit, tokens
 
 Flaw = Callable[[FastAPI], None]
 FLAWS: dict[str, Flaw] = {}
@@ -33,7 +34,7 @@ def install(app: FastAPI) -> None:
     """Build in the flaw that NPS_FLAW names; an unknown name is an error, not a sound service."""
     name = os.environ.get("NPS_FLAW", "")
     if name:
-        from app import flaws_probed, flaws_under_load  # noqa: F401  (they enter more in the list)
+        from app import flaws_access, flaws_probed, flaws_under_load  # noqa: F401  (they enter more)
 
         FLAWS[name](app)
 
@@ -108,7 +109,7 @@ def _cors_reflected(app: FastAPI) -> None:
     app.add_middleware(Answers, change=reflect)
 
 
-def _trusting(**options: Any) -> Callable[[str, str], dict[str, Any]]:
+def trusting(**options: Any) -> Callable[[str, str], dict[str, Any]]:
     def decode(token: str, kind: str) -> dict[str, Any]:
         claims = jwt.decode(
             token,
@@ -125,7 +126,7 @@ def _trusting(**options: Any) -> Callable[[str, str], dict[str, Any]]:
 
 @flaw("jwt-expired-accepted")
 def _jwt_expired_accepted(_app: FastAPI) -> None:
-    tokens.decode = _trusting(verify_exp=False)
+    tokens.decode = trusting(verify_exp=False)
 
 
 @flaw("jwt-none-accepted")
@@ -134,7 +135,7 @@ def _jwt_none_accepted(_app: FastAPI) -> None:
 
     def decode(token: str, kind: str) -> dict[str, Any]:
         if jwt.get_unverified_header(token).get("alg", "").lower() == "none":
-            return _trusting(verify_signature=False, verify_exp=True)(token, kind)
+            return trusting(verify_signature=False, verify_exp=True)(token, kind)
         return sound(token, kind)
 
     tokens.decode = decode
@@ -224,9 +225,6 @@ def _metrics_missing_series(_app: FastAPI) -> None:
 @flaw("plaintext-copied-to-json")
 def _plaintext_copied_to_json(app: FastAPI) -> None:
     """What was sealed in its column is written beside it in clear, for debugging."""
-    from app.routes import oracle
-    from app.services import audit
-
     sound = audit.record
 
     def record(session: Any, request: Request, action: str, **details: Any) -> None:

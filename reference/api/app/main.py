@@ -16,7 +16,7 @@ from app import __version__, flaws, observability
 from app.config import cors_origins, docs_enabled, settings
 from app.database import engine
 from app.middleware import Admit, Observe, SecurityHeaders, describe_process, problem
-from app.routes import administration, auth, health, oracle, stubs, users, vault
+from app.routes import administration, auth, health, live, oracle, stubs, users, vault
 from app.services import security
 
 FRONTEND = Path(__file__).parents[2] / "frontend" / "dist"
@@ -41,7 +41,7 @@ app = FastAPI(
     redoc_url=None,
     redirect_slashes=False,
 )
-for module in (health, auth, users, oracle, stubs, vault, administration):
+for module in (health, auth, users, oracle, live, stubs, vault, administration):
     app.include_router(module.router)
 
 if FRONTEND.exists():  # in the containers, nginx serves it

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,6 +45,8 @@ INSTANCE = uuid4().hex[:8]  # tells workers apart and nothing else
 
 # Probes must get through when a service is busy, and liveness must not need the database.
 UNCOUNTED = ("/api/health", "/api/readiness")
+# Costly to answer: limited in short bursts, apart from everything else.
+COSTLY = ("/api/oracle/daily",)
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -134,7 +137,7 @@ class Admit:
         if scope["type"] != "http" or not path.startswith("/api/") or path in UNCOUNTED:
             return await self.app(scope, receive, send)
         request = Request(scope)
-        principal, allowance = await run_in_threadpool(self._admit, request)
+        principal, allowance = await run_in_threadpool(admit, request, bearer_of(request))
         scope.setdefault("state", {})["principal"] = principal
 
         async def watch(message: Message) -> None:
@@ -149,18 +152,6 @@ class Admit:
         else:
             await self.app(scope, receive, watch)
 
-    def _admit(self, request: Request) -> tuple[tokens.Principal | None, limits.Allowance]:
-        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        given = bearer.strip() if scheme.lower() == "bearer" else None
-        address = f"address:{audit.client_address(request)}"
-        limit = settings().rate_limit_per_minute
-        with transaction() as session:
-            principal = tokens.authenticate(session, given, request.headers.get("x-api-key"))
-            bucket = f"user:{principal.user_id or 'legacy'}" if principal else address
-            if request.url.path == "/api/auth/login":  # guessing passwords is limited further
-                bucket, limit = f"login:{address}", settings().login_limit_per_minute
-            return principal, limits.count(session, bucket, limit)
-
     def _denied(self, request: Request, principal: tokens.Principal | None, status: int) -> None:
         with transaction() as session:
             audit.record(
@@ -173,6 +164,36 @@ class Admit:
                 method=request.method,
                 status=status,
             )
+
+
+def bearer_of(connection: HTTPConnection) -> str | None:
+    """The bearer credential of a request, if it has one."""
+    scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else None
+
+
+def admit(
+    connection: HTTPConnection, bearer: str | None
+) -> tuple[tokens.Principal | None, limits.Allowance]:
+    """Who is calling, and where that caller stands with its limit."""
+    with transaction() as session:
+        principal = tokens.authenticate(session, bearer, connection.headers.get("x-api-key"))
+        caller = caller_of(connection, principal)
+        limit, window = settings().rate_limit_per_minute, limits.WINDOW_SECONDS
+        if connection.url.path == "/api/auth/login":  # guessing passwords is limited further
+            caller = f"login:{caller_of(connection, None)}"
+            limit = settings().login_limit_per_minute
+        elif connection.url.path in COSTLY:
+            caller = f"costly:{caller}"
+            limit, window = settings().burst_limit, limits.BURST_SECONDS
+        return principal, limits.count(session, caller, limit, window)
+
+
+def caller_of(connection: HTTPConnection, principal: tokens.Principal | None) -> str:
+    """Whom a request counts for: a proven user, or else an address."""
+    if principal:
+        return f"user:{principal.user_id or 'legacy'}"
+    return f"address:{audit.client_address(connection)}"
 
 
 def problem(status: int, detail: object, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -162,6 +162,11 @@ class Reading(BaseModel):
     created_at: datetime
 
 
+class Daily(BaseModel):
+    day: date
+    result: dict[str, Any]
+
+
 class NewFinding(Input):
     chain: Literal["btc", "eth"]
     address: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{20,100}$")]

@@ -8,8 +8,9 @@ from typing import Any
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Reason, Severity, Status, not_measured
-from readiness.sources.attempts import opened, outcome
+from readiness.sources.attempts import outcome
 from readiness.sources.authentication import attempts
+from readiness.sources.login import opened
 
 
 class Authentication(Criteria):

@@ -15,6 +15,7 @@ from app.access import GUARDED, OracleReader, OracleWriter, answers, get_own, ow
 from app.database import transaction
 from app.models import OracleReading, OracleUser
 from app.schemas import (
+    Daily,
     Limit,
     Moment,
     NewOracleUser,
@@ -128,6 +129,13 @@ def delete_oracle_user(oracle_user_id: UUID, principal: OracleWriter, request: R
         row.deleted_at = func.now()
         what = ("oracle_user", oracle_user_id)
         audit.record(session, request, "oracle_user.delete", who=principal, resource=what)
+
+
+@router.get("/daily", responses=GUARDED)
+def daily(principal: OracleReader) -> Daily:
+    """What today is about. Costly, so it is limited in short bursts (middleware.COSTLY)."""
+    today = datetime.now(UTC)
+    return Daily(day=today.date(), result=oracle.read_time(today))
 
 
 @router.get("/readings", responses=GUARDED)

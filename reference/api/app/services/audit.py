@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from fastapi import Request
 from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
 
 from app.models import AuditEntry
 from app.services.tokens import Principal
 
 
-def client_address(request: Request) -> str:
+def client_address(request: HTTPConnection) -> str:
     """The peer's address. Forwarding headers are uvicorn's to judge, never believed here."""
     return request.client.host if request.client else "unknown"
 
 
 def record(
     session: Session,
-    request: Request,
+    request: HTTPConnection,
     action: str,
     *,
     success: bool = True,

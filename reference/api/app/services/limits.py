@@ -1,4 +1,4 @@
-"""Rate limits that hold across workers: one row for each caller and one-minute window."""
+"""Rate limits that hold across workers: one row for each caller and window."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 WINDOW_SECONDS = 60
+BURST_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ COUNT = text(
 )
 
 
-def count(session: Session, bucket: str, limit: int) -> Allowance:
+def count(session: Session, bucket: str, limit: int, window: int = WINDOW_SECONDS) -> Allowance:
     """Count one request in a bucket: one statement, so that concurrent requests all count."""
-    row = session.execute(COUNT, {"bucket": bucket, "window": WINDOW_SECONDS}).one()
+    row = session.execute(COUNT, {"bucket": bucket, "window": window}).one()
     return Allowance(limit, row.hits, max(1, row.reset_seconds))
