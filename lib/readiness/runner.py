@@ -253,6 +253,8 @@ def _keep(
 def _publish(folder: Path, wanted: Request, kept: record.Record, name: str) -> None:
     """Render the assessment, write the manifest, and make the run visible at once."""
     render.assessment(folder)
+    if not render.pdf(folder):
+        wanted.say("no assessment.pdf: there is no Chromium that prints it")
     manifest.write_manifest(folder)
     home = folder.parent
     folder.chmod(0o755)

@@ -34,3 +34,16 @@ class Document:
             "text/html": self._repr_html_(),
             **self.extra,
         }
+
+
+@dataclass
+class Parts:
+    """Documents and figures that a notebook shows one after the other, from one cell."""
+
+    shown: list[Any]
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        for one in self.shown:
+            display(one)  # type: ignore[no-untyped-call]

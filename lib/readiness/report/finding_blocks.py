@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,10 @@ from .blocks import (
 )
 from .text import LONGEST, clean, line, sentence, value
 
+_CITED = {
+    re.compile(r"CWE-(\d+)\b"): "https://cwe.mitre.org/data/definitions/{}.html",
+    re.compile(r"RFC (\d+)\b"): "https://www.rfc-editor.org/rfc/rfc{}",
+}
 MOST_OFFENDERS = 20  # shown; offenders.json has them all
 MOST_COLUMNS = 6  # of the table of offenders
 REASONS = {
@@ -148,12 +153,18 @@ def specimens(calibration: Calibration) -> Table:
 
 
 def references(given: Sequence[str]) -> list[Any]:
-    """References as they are cited; an address becomes a link."""
+    """References as they are cited; an address and what has a known one become links."""
     said: list[Any] = []
     for reference in given:
         said += [", "] if said else []
-        is_link = reference.startswith("https://")
-        said.append(Link(reference, reference) if is_link else line(reference))
+        cited, _, aside = reference.partition(" ")
+        if cited.startswith("https://"):
+            said += [Link(cited, cited), *([f" {line(aside)}"] if aside else [])]
+        elif known := next((m for p in _CITED if (m := p.match(reference))), None):
+            address = _CITED[known.re].format(known[1])
+            said += [Link(known[0], address), line(reference[known.end() :])]
+        else:
+            said.append(line(reference))
     return said
 
 
@@ -171,5 +182,7 @@ def _evidence(finding: Finding) -> list[Any]:
     said: list[Any] = []
     for file in finding.evidence:
         said += [", "] if said else []
-        said += [Link(file.path, file.path), " ", Quiet("SHA-256"), " ", Code(file.sha256)]
+        here = not finding.carried_over  # else it lies in the run that is named
+        said += [Link(file.path, file.path) if here else Code(file.path)]
+        said += [" ", Quiet("SHA-256"), " ", Code(file.sha256)]
     return said

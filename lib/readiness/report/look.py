@@ -6,12 +6,11 @@ assessment sets text and lines by its own style sheet; what stands here is for J
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .blocks import Block, Paragraph, Table
-from .text import LONGEST_CELL, clean, value
+from .figure_table import data_table
+from .text import clean
 
 FIGURE_TYPE = "application/vnd.plotly.v1+json"
 ABOUT = "readiness"  # key of an output's metadata that holds a figure's caption
@@ -20,7 +19,6 @@ ACCENT = "#3b76b8"
 SERIES = [ACCENT, "#c98a00", "#1b8a5a", "#a3568f", "#c8461e", "#6b7c8c"]
 INK, RULE = "#7a7f85", "rgba(128,128,128,0.28)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-MOST_POINTS = 60  # of a figure, in the table beside it
 
 
 def template() -> Any:
@@ -93,35 +91,3 @@ class Figure:
             "text/plain": plain_of(self.blocks()),
         }
         return data, {ABOUT: {"caption": clean(self.caption), "alt": clean(self.alt)}}
-
-
-def data_table(figure: Mapping[str, Any]) -> Table:
-    """The numbers of a figure: one row a point, cut with the count said."""
-    points = list(_points(figure.get("data", [])))
-    axes = figure.get("layout", {})
-    x, y = (_title(axes.get(name, {})) or name[0] for name in ("xaxis", "yaxis"))
-    note = f"{MOST_POINTS} of {len(points):,} points" if len(points) > MOST_POINTS else ""
-    rows = [[name, value(a), value(b)] for name, a, b in points[:MOST_POINTS]]
-    return Table(["Series", x, y], rows, note=note)
-
-
-def _points(traces: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any, Any]]:
-    for number, trace in enumerate(traces, 1):
-        name = str(trace.get("name") or f"series {number}")[:LONGEST_CELL]
-        xs, ys = _list(trace.get("x")), _list(trace.get("y"))
-        for n in range(max(len(xs), len(ys))):
-            yield name, xs[n] if n < len(xs) else None, ys[n] if n < len(ys) else None
-
-
-def _list(values: Any) -> list[Any]:
-    if isinstance(values, Mapping):  # numbers as Plotly packs them
-        import numpy as np
-
-        content = base64.b64decode(str(values["bdata"]))
-        return list(np.frombuffer(content, dtype=str(values["dtype"])).tolist())
-    return [] if values is None else list(values)
-
-
-def _title(axis: Mapping[str, Any]) -> str:
-    title = axis.get("title") or ""
-    return str(title.get("text") or "") if isinstance(title, Mapping) else str(title)

@@ -5,7 +5,20 @@ from __future__ import annotations
 from ..finding import Strength
 from ..policy import Policy
 from ..record import Record
-from .blocks import Block, Code, Column, Facts, Fold, Head, Paragraph, Piece, Table, Text, number
+from .blocks import (
+    Block,
+    Code,
+    Column,
+    Facts,
+    Fold,
+    Head,
+    Link,
+    Paragraph,
+    Piece,
+    Table,
+    Text,
+    number,
+)
 from .evidence_files import EvidenceFiles
 from .sections import TITLES
 from .text import line
@@ -111,7 +124,7 @@ def provenance(record: Record, evidence: EvidenceFiles) -> list[Block]:
         blocks.append(Table(["Program or library", "Version"], rows, "What measured", 0))
     notebooks: list[list[Text]] = [
         [
-            Code(f"notebooks/{n.area}.ipynb"),
+            Link(f"notebooks/{n.area}.html", f"notebooks/{n.area}.html"),
             number(n.seconds, 1),
             number(n.kernel_start_s, 1),
             line(n.problem) if n.problem else "ran to its end",

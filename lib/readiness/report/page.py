@@ -28,25 +28,45 @@ _HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.S)
 _HEADING_WITHOUT_ID = re.compile(r"<h2>(.*?)</h2>", re.S)
 _MARK = re.compile(r'<span class="mark.*?</span>.*?</span>', re.S)  # holds the span of its shape
 _TITLE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.S)
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ,.:_-]")  # what could end a string of a style sheet
 EMPTY_STYLE = b""  # Plotly adds one empty style element and fills it by script
 
 
-def page_of(notebook: Any) -> str:
-    """The assessment's page: an executed notebook's prose and outputs, with a place to sign."""
+def page_of(notebook: Any, imprint: str = "") -> str:
+    """The assessment's page: an executed notebook's prose and outputs, with a place to sign.
+
+    ``imprint`` stands at the foot of every printed page: which run this is.
+    """
     body = body_of(notebook)
-    title = _plain(match[1]) if (match := _TITLE.search(body)) else "Assessment"
-    scripts = (
-        [_template(BUNDLE), _template("boot.js")] if "<figure" in body else [_template("boot.js")]
-    )
+    title = _title(body, "Assessment")
     page = shell(
         f"Production readiness: {title}",
         body,
-        scripts,
+        _scripts(body),
         contents=[(anchor, _plain(_MARK.sub("", text))) for anchor, text in _HEADING.findall(body)],
         sign_off=f"{BEGIN}{END}",
         override=f"{OVERRIDE_BEGIN}{OVERRIDE_END}",
+        imprint=imprint,
     )
     return with_sign_off(page, [])
+
+
+def notebook_page(notebook: Any, imprint: str = "") -> str:
+    """An executed notebook as a page: prose and outputs, with its code folded beside them."""
+    body = body_of(notebook, with_code=True)
+    title = _title(body, "Notebook")
+    footer = "Made by readiness from the executed notebook beside this file."
+    page = f'<p class="note"><a href="../assessment.html">The assessment of this run</a></p>{body}'
+    return shell(title, page, _scripts(body), footer=footer, imprint=imprint)
+
+
+def _scripts(body: str) -> list[str]:
+    bundle = [_template(BUNDLE)] if "<figure" in body else []
+    return [*bundle, _template("boot.js")]
+
+
+def _title(body: str, otherwise: str) -> str:
+    return _plain(match[1]) if (match := _TITLE.search(body)) else otherwise
 
 
 def shell(
@@ -57,11 +77,13 @@ def shell(
     sign_off: str = "",
     override: str = "",
     footer: str = "Made by readiness from the evidence beside this file.",
+    imprint: str = "",
 ) -> str:
     """A page around a body that is sanitised already. ``title`` and ``contents`` are HTML."""
     import jinja2
 
-    style = _template("look.css") + _template("page.css")
+    printed = f'@page {{ @bottom-left {{ content: "{_NOT_PLAIN.sub(" ", imprint)}"; }} }}'
+    style = _template("look.css") + _template("page.css") + printed
     page: str = jinja2.Template(_template("page.html.j2"), keep_trailing_newline=True).render(
         policy=content_security_policy([style], scripts),
         title=title,
@@ -86,8 +108,11 @@ def content_security_policy(styles: Sequence[str], scripts: Sequence[str]) -> st
     )
 
 
-def body_of(notebook: Any) -> str:
-    """What an executed notebook says and shows, as sanitised HTML with its figures."""
+def body_of(notebook: Any, with_code: bool = False) -> str:
+    """What an executed notebook says and shows, as sanitised HTML with its figures.
+
+    With its code: each cell's source folded above what it put out, and what it printed.
+    """
     from nbconvert.exporters.html import HTMLExporter
     from nbconvert.exporters.templateexporter import TemplateExporter
     from traitlets.config import Config
@@ -110,7 +135,8 @@ def body_of(notebook: Any) -> str:
         },
     )
     # Not HTMLExporter's own: it would parse and write again what was sanitised.
-    body, _ = TemplateExporter.from_notebook_node(exporter, notebook)
+    told = {"with_code": with_code}
+    body, _ = TemplateExporter.from_notebook_node(exporter, notebook, resources=told)
     return _HEADING_WITHOUT_ID.sub(_with_id, str(body))
 
 
@@ -126,7 +152,7 @@ class _Figures:
         about = output.get("metadata", {}).get(ABOUT, {})
         caption, alt = about.get("caption") or "Figure", about.get("alt") or "Figure"
         figure = harmless(output.data[FIGURE_TYPE])
-        if _title_of(figure) == caption:
+        if _title_of_figure(figure) == caption:
             del figure["layout"]["title"]
             figure["layout"]["margin"] = {"l": 8, "r": 16, "t": 32, "b": 8}
         height = int(figure["layout"].get("height") or 320)
@@ -153,7 +179,7 @@ def harmless(figure: Any) -> Any:
     return cleaned
 
 
-def _title_of(figure: Any) -> str:
+def _title_of_figure(figure: Any) -> str:
     title = figure["layout"].get("title") or {}
     return str(title.get("text") or "") if isinstance(title, dict) else str(title)
 

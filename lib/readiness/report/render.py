@@ -1,7 +1,8 @@
-"""From a run folder to its documents: assessment.html, assessment.md, and the index of all runs.
+"""From a run folder to its documents: the assessment as HTML, Markdown and PDF, the notebooks as
+HTML, and the index of all runs.
 
 The assessment is a notebook like the others: it is executed on the run folder, and what it shows
-becomes the documents. Same run, same bytes.
+becomes the documents. Same run, same HTML and Markdown, byte by byte.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import Any
 
 from ..documents import ROOT
 from ..execution import execute as execute_notebook
-from .page import page_of
+from .page import notebook_page, page_of, shell
+from .pdf import print_page
 from .sign_off import BEGIN, empty_sign_off, with_sign_off
 
-__all__ = ["assessment", "empty_sign_off", "index", "markdown_of_notebook", "with_sign_off"]
+__all__ = ["assessment", "empty_sign_off", "index", "markdown_of_notebook", "pdf", "with_sign_off"]
 
 NOTEBOOK = ROOT / "notebooks" / "assessment.ipynb"
 DEADLINE_S = 300
@@ -26,16 +28,39 @@ class RenderError(RuntimeError):
 
 
 def assessment(run: Path) -> None:
-    """Write ``assessment.html``, ``assessment.md`` and the executed notebook into a run folder.
+    """Write ``assessment.html``, ``assessment.md`` and the executed notebook into a run folder, and
+    a page beside every executed notebook.
 
     Raises RenderError when the notebook breaks; the run folder then has no assessment.
     """
     executed = execute(run)
-    page = page_of(executed)
+    imprint = f"{run.parent.name}, run {run.name.removeprefix('.')}"
+    page = page_of(executed, imprint)
     if page.count(BEGIN) != 1:
         raise RenderError("the page has no place for the sign-off")
+    notebooks(run, imprint)
     (run / "assessment.html").write_bytes(page.encode())
     (run / "assessment.md").write_bytes(markdown_of_notebook(executed).encode())
+
+
+def pdf(run: Path) -> bool:
+    """Print ``assessment.pdf`` beside the page, where there is a Chromium; says whether it did."""
+    return print_page(run / "assessment.html", run / "assessment.pdf")
+
+
+def notebooks(run: Path, imprint: str) -> None:
+    """Write each executed notebook of an area as a page; what is no notebook gets a sentence."""
+    import nbformat
+
+    for path in sorted((run / "notebooks").glob("*.ipynb")):
+        if path.name == NOTEBOOK.name:  # assessment.html is its page
+            continue
+        try:
+            notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+            page = notebook_page(notebook, imprint)
+        except (ValueError, KeyError, AttributeError):
+            page = shell("Notebook", "<h1>Notebook</h1><p>This notebook cannot be shown.</p>")
+        path.with_suffix(".html").write_bytes(page.encode())
 
 
 def execute(run: Path) -> dict[str, Any]:

@@ -28,9 +28,9 @@ ATTRIBUTES = {
 }
 CLASSES = {
     *("about", "bad", "body", "box", "caption", "caution", "conclusion", "evidence", "facts"),
-    *("finding", "fold", "good", "grid", "headline", "lead", "mark", "matrix", "n", "none", "note"),
-    *("overline", "quiet", "readiness", "scroll", "shape", "standing", "summary", "unknown"),
-    *("verdict", "verdicts", "wide"),
+    *("finding", "fold", "good", "grid", "half", "halves", "headline", "lead", "mark", "matrix"),
+    *("n", "none", "note", "open-points", "overline", "quiet", "readiness", "scroll", "shape"),
+    *("standing", "steps", "summary", "unknown", "verdict", "verdicts", "wide"),
 }
 LINKS = ("#", "evidence/", "notebooks/", "https://")  # where a link may lead
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..decision import AreaResult
 from ..finding import Finding, Reason, Severity, Status
+from ..goals import Goal
 from ..policy import Policy, Stage
 from ..standing import colour, satisfied
 from .blocks import (
@@ -64,22 +65,30 @@ def unmeasurable(finding: Finding) -> bool:
     return finding.reason is Reason.NO_CHECK
 
 
-def area_blocks(
-    number_: int, result: AreaResult, findings: Sequence[Finding], policy: Policy, stage: Stage
+def area_head(
+    place: int, result: AreaResult, findings: Sequence[Finding], policy: Policy, stage: Stage
 ) -> list[Block]:
-    """One area, in the order of the document."""
-    title: list[Piece] = [f"{number_}. {TITLES[result.area]}  ", Mark.of(result.colour)]
+    """One area, as far as its figures: how it stands, and the evidence."""
+    title: list[Piece] = [f"{place}. {TITLES[result.area]}  ", Mark.of(result.colour)]
     return [
         Heading(2, title, result.area),
         Paragraph(_standing(result, findings, policy, stage), "standing"),
         Heading(3, "Evidence"),
         *_evidence(findings),
+    ]
+
+
+def area_rest(
+    findings: Sequence[Finding], goal: Goal | None, policy: Policy, stage: Stage
+) -> list[Block]:
+    """One area, after its figures: what works, what is missing, what GREEN takes, minor gaps."""
+    return [
         Heading(3, "What works"),
         _works(findings),
         Heading(3, "What is missing"),
         _missing(findings, policy, stage),
         Heading(3, "Required for GREEN"),
-        _required(findings, policy, stage),
+        _required(findings, goal, policy, stage),
         *_minor(findings, policy, stage),
     ]
 
@@ -166,19 +175,24 @@ def _waived(finding: Finding) -> list[Piece]:
     return [" ", Quiet(f"Waived: {line(finding.waiver)}")] if finding.waiver else []
 
 
-def _required(findings: Sequence[Finding], policy: Policy, stage: Stage) -> Block:
-    open_ = [f for f in findings if stands_in_the_way(f, policy, stage)]
-    if not open_ and any(f.status is Status.PASS for f in findings):
+def _required(
+    findings: Sequence[Finding], goal: Goal | None, policy: Policy, stage: Stage
+) -> Block:
+    """The smallest set of checks that have to pass, what moves the verdict most first."""
+    if goal is None or goal.reached:
         return Paragraph(f"Nothing: the area is GREEN for {stage}.")
+    by_check = {f.check: f for f in findings}
+    if len(goal.smallest) > 1:
+        any_of = [by_check[c] for one in goal.smallest for c in one if c in by_check]
+        return Paragraph(["One check that passes, any of: ", *_ids(any_of), "."])
+    needed = [by_check[check] for check in goal.smallest[0] if check in by_check]
     items: list[Text] = [
-        [*_step(f, policy, stage), " ", Code(f.check)]
-        for f in gravest_first(open_, policy)
-        if not unmeasurable(f)
+        [*_step(f, policy, stage), " ", Code(f.check)] for f in needed if not unmeasurable(f)
     ]
-    if blind := [f for f in open_ if unmeasurable(f)]:
+    if blind := [f for f in needed if unmeasurable(f)]:
         said = "Answer what this version cannot measure yet: "
         items.append([said, *_ids(blind), "."])
-    return Bullets(items, ordered=True) if items else Paragraph("At least one check that passes.")
+    return Bullets(items, ordered=True)
 
 
 def _step(finding: Finding, policy: Policy, stage: Stage) -> list[Piece]:

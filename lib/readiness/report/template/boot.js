@@ -3,13 +3,24 @@
 // it is folded once the figure is there. On paper everything folded is open.
 (() => {
   const PAPER_PX = 620;
+  const NARROW_PX = 480;
   const charts = [...document.querySelectorAll("figure.chart")].map((figure) => ({
     plot: figure.querySelector(".plot"),
     table: figure.querySelector("details"),
     ...JSON.parse(figure.querySelector("script").textContent),
   }));
+  // A narrow figure has no room beside its names: the table has the titles too.
+  const narrow = (layout) => ({
+    ...layout,
+    font: { ...layout.font, size: 11 },
+    yaxis: { ...layout.yaxis, title: { text: "" } },
+    xaxis: { ...layout.xaxis, nticks: 5, title: { ...layout.xaxis?.title, font: { size: 11 } },
+      ...(layout.xaxis?.type === "log" ? { dtick: 1 } : {}) },
+  });
   const draw = (chart, width) =>
-    Plotly.react(chart.plot, chart.data, { ...chart.layout, width, autosize: false }, {
+    Plotly.react(chart.plot, chart.data, {
+      ...(width < NARROW_PX ? narrow(chart.layout) : chart.layout), width, autosize: false,
+    }, {
       displayModeBar: false,
       showTips: false,
       scrollZoom: false,
