@@ -7,7 +7,6 @@ target says the worst in every text it controls.
 from __future__ import annotations
 
 import hashlib
-import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from readiness.finding import (
     Strength,
     area_of,
 )
+from readiness.report.look import Figure
 from readiness.waivers import Considered, Scope
 
 STARTED = datetime(2026, 2, 16, 9, 58, 4, tzinfo=UTC)
@@ -113,10 +113,16 @@ def sample(run: Path, findings: list[Finding] | None = None) -> Path:
 
 def hostile(run: Path) -> Path:
     """Write a run of every status, whose target is malicious in every text; returns the folder."""
-    return write(run, list(_hostile(run)), target=EVIL)
+    return write(run, list(_hostile(run)), EVIL, EVIL, "20260216T095804Z")
 
 
-def write(run: Path, findings: list[Finding], target: str = "nps-reference") -> Path:
+def write(
+    run: Path,
+    findings: list[Finding],
+    target: str = "nps-reference",
+    text: str = "",
+    previous: str | None = None,
+) -> Path:
     policy = policies.load()
     finished = STARTED + timedelta(seconds=71)
     run.mkdir(parents=True, exist_ok=True)
@@ -141,7 +147,9 @@ def write(run: Path, findings: list[Finding], target: str = "nps-reference") -> 
         waivers=[EXPIRED],
         policy=policy.digest(),
         valid_until=validity.until(findings, [EXPIRED], policy, finished),
+        previous=previous,
     )
+    write_notebooks(run, text)
     (run / "findings.json").write_text(kept.to_json(), encoding="utf-8")
     (run / "params").mkdir(exist_ok=True)
     source = ROOT / "params" / "policy.yaml"
@@ -238,34 +246,42 @@ def evidence(run: Path, check: str, records: list[dict[str, object]]) -> Evidenc
 def _records(check: str) -> list[dict[str, object]]:
     if check == "TEST-STUBS":
         return [dict(stub) for stub in STUBS]
-    return latencies() if check == "PERF-BASELINE" else [{"looked at": check}]
+    return [{"looked at": check}]
 
 
-def latencies(prefix: str = "") -> list[dict[str, object]]:
-    """Latency samples of three endpoints, as sources/latency.py records them."""
-    chance = random.Random(7)
-    endpoints = {
-        "GET /api/health": (1.0, {"p50": 2.0, "p95": 5.0, "p99": 10.0}),
-        "GET /api/oracle/users": (6.0, {"p50": 10.0, "p95": 30.0, "p99": 50.0}),
-        "POST /api/oracle/question": (16.0, {"p50": 30.0, "p95": 80.0, "p99": 200.0}),
-    }
+def figures(text: str = "") -> list[Figure]:
+    """Figures of the kinds that the notebooks make, with ``text`` in every place for a text."""
+    import plotly.graph_objects as go
+
+    operations = [f"GET {text}/{n}" for n in range(95)]
+    roles = [f"{text}role {n}" for n in range(5)]
+    grid = go.Figure(go.Heatmap(x=roles, y=operations, z=[[n % 5] * 5 for n in range(95)]))
+    box = go.Figure([go.Box(y=[1.0, 2.5, 9.0], name=f"{text}before")])
+    bars = [go.Bar(y=roles, x=[1, 2, 3, 4, 5], name=text + n, orientation="h") for n in "ab"]
+    titled = {"title": {"text": f"{text}milliseconds"}}
     return [
-        {
-            "endpoint": prefix + name,
-            "tier": "crud",
-            "targets": targets,
-            "samples_ms": [round(chance.lognormvariate(0, 0.35) * middle, 3) for _ in range(600)],
-            "warm_up_ms": [middle * 2],
-            "looks": [20, 600],
-            "confidence": 0.95,
-            "errors": {},
-            "answers": {"200": 601},
-            "stub": False,
-            "stopped": "decided",
-            "seconds": 4.2,
-        }
-        for name, (middle, targets) in endpoints.items()
+        Figure(grid.update_layout(height=900), f"{text}Who may do what"),
+        Figure(box.update_layout(yaxis=titled), f"{text}How long it took"),
+        Figure(go.Figure(bars).update_layout(xaxis=titled), f"{text}Counted by role"),
     ]
+
+
+def write_notebooks(run: Path, text: str = "") -> None:
+    """The executed notebooks of a run: a title, code, what it printed and what it showed."""
+    import nbformat
+
+    (run / "notebooks").mkdir(exist_ok=True)
+    for area in AREAS:
+        outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"printed {text}")]
+        for shown in figures(text) if area == "security" else []:
+            data, about = shown._repr_mimebundle_()
+            outputs.append(nbformat.v4.new_output("display_data", data, metadata=about))
+        outputs += [nbformat.v4.new_output("display_data", {"text/html": f"<p>shown</p>{text}"})]
+        cells = [
+            nbformat.v4.new_markdown_cell(f"# {area} {text}", id="a-0"),
+            nbformat.v4.new_code_cell(f"collect({text!r})", id="a-1", outputs=outputs),
+        ]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), run / "notebooks" / f"{area}.ipynb")
 
 
 def _hostile(run: Path):
@@ -281,8 +297,7 @@ def _hostile(run: Path):
             more["offenders_total"] = 1_234
             more["waiver"] = EVIL if n % 2 else None
             more["carried_over"] = "20260215T000000Z" if n % 3 == 0 else None
-        records = latencies(EVIL) if check == "PERF-BASELINE" else [{"operation": EVIL}]
-        records[0] |= {"reason": EVIL, "critical": True, "status": EVIL}
+        records = [{"operation": EVIL, "reason": EVIL, "critical": True, "status": EVIL}]
         observed = EVIL * 20_000 if n == 1 else EVIL
         yield finding(
             check,

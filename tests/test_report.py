@@ -4,11 +4,13 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 from contextlib import contextmanager
 
 import nbformat
 import pytest
 import sample_run
+from conftest import CHROMIUM, program
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -17,22 +19,24 @@ from readiness.finding import AREAS, Status, Strength
 from readiness.parameters import ROOT
 from readiness.policy import STAGES
 from readiness.record import Record
-from readiness.report import display, render, text
+from readiness.report import render, text
 from readiness.report.assessment import Assessment
-from readiness.report.look import Figure
 from readiness.report.page import page_of
 from readiness.report.runs import History
 from readiness.report.sections import stands_in_the_way
 from readiness.report.sign_off import BEGIN, END, empty_sign_off, with_sign_off
 from readiness.standing import Colour, colour
 
-LARGEST = 2_500_000  # bytes of an assessment
+LARGEST = 5_000_000  # bytes of an assessment of a full run
+OPENS_S = 2.0
 PHONE = {"width": 390, "height": 844}
 LISTEN = """
 window.violations = [];
 document.addEventListener('securitypolicyviolation',
   (e) => window.violations.push(e.violatedDirective + ' ' + e.blockedURI));
 """
+PAGES = ("assessment.html", "notebooks/security.html")
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SIGNATURES = [
     {
         "name": "A. Auditor",
@@ -133,11 +137,24 @@ def test_opens_without_a_request_a_violation_or_a_complaint(
         assert page.url == (run / "assessment.html").as_uri()
 
 
-@pytest.mark.parametrize(("name", "most"), [("sample", LARGEST), ("hostile", 2 * LARGEST)])
-def test_is_small_enough_to_send(outputs, request, name, most):
+@pytest.mark.parametrize("name", ["sample", "hostile"])
+def test_is_small_enough_to_send(outputs, request, name):
     page = (request.getfixturevalue(name) / "assessment.html").read_bytes()
-    assert len(page) < most
+    assert len(page) < LARGEST
     assert page.count(b"plotly.js (cartesian - minified)") == 1
+
+
+def test_opens_at_once(outputs, sample, browser):
+    """In time of the processor, from the empty page to everything drawn: others use it too."""
+    context = browser.new_context()
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto((sample / "assessment.html").as_uri(), wait_until="load")
+    page.wait_for_selector(".plot svg")
+    told = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
+    context.close()
+    assert 0.05 < told["TaskDuration"] < OPENS_S
 
 
 def test_the_policy_names_everything_inline_and_comes_first(sample):
@@ -146,7 +163,7 @@ def test_the_policy_names_everything_inline_and_comes_first(sample):
     assert head.startswith('<head>\n<meta http-equiv="Content-Security-Policy"')
     policy = re.search(r'content="([^"]+)"', head)[1]
     assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
+    assert re.findall(r"unsafe-\w+|https?:|\*", policy) == ["unsafe-hashes"]  # named values only
 
 
 def test_the_vendored_script_is_the_one_that_is_named_and_plotly_writes_for():
@@ -167,12 +184,14 @@ def test_every_figure_is_drawn_as_it_was_meant(outputs, sample, browser):
               wanted: JSON.parse(figure.querySelector('script').textContent).data
                 .map((t) => t.type || 'scatter'),
               got: figure.querySelector('.plot')._fullData.map((t) => t.type),
-              marks: figure.querySelectorAll('.plot .point, .plot .bars path').length,
+              marks: figure.querySelectorAll(
+                '.plot .point, .plot .bars path, .plot path.box, .plot .heatmaplayer image').length,
               label: figure.querySelector('.plot').getAttribute('aria-label'),
               height: figure.querySelector('.plot svg').getBoundingClientRect().height,
             }))"""
         )
-    assert len(drawn) == 2
+    assert {kind for figure in drawn for kind in figure["got"]} == {"bar", "box", "heatmap"}
+    assert len(drawn) == 1 + len(sample_run.figures())
     for figure in drawn:
         assert figure["got"] == figure["wanted"]
         assert figure["marks"] > 0
@@ -196,7 +215,7 @@ def test_nothing_of_the_target_becomes_markup(outputs, hostile, browser):
         for shown in ("<script>window.hacked=1</script><img src=x onerror=", "\\x1b[31mred"):
             assert said.count(shown) > 100  # shown, not obeyed
         assert "سلام دنیا" in page.locator("main").text_content()
-    allowed = ("#", "evidence/", "https://www.rfc-editor.org/")
+    allowed = ("#", "evidence/", "notebooks/", "https://www.rfc-editor.org/")
     assert [href for href in links if not href.startswith(allowed)] == []
     assert len(links) > 100
 
@@ -295,10 +314,11 @@ def test_is_readable_without_javascript(outputs, sample, browser):
         assert page.get_by_text("Add a workflow that runs the unit tests").last.is_visible()
 
 
+@pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("name", ["sample", "hostile"])
-def test_fits_a_phone(outputs, browser, request, name):
+def test_fits_a_phone(outputs, browser, request, name, path):
     run = request.getfixturevalue(name)
-    with opened(browser, run / "assessment.html", viewport=PHONE) as page:
+    with opened(browser, run / path, viewport=PHONE) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         wider = page.evaluate(
             """[...document.querySelectorAll('main *')].filter((e) =>
@@ -308,6 +328,114 @@ def test_fits_a_phone(outputs, browser, request, name):
         assert wider == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 900}, PHONE], ids=["screen", "phone"])
+@pytest.mark.parametrize("path", [*PAGES, "../../index.html"])
+def test_axe_finds_no_violation(outputs, sample, browser, path, size, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    options = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]}
+    file = (sample / path).resolve()
+    if path == PAGES[0]:
+        file = _signed(sample)
+    with opened(browser, file, viewport=size, color_scheme=scheme) as page:
+        found = Axe().run(page, options=options)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+def _signed(run):
+    """The page as it is when two have signed, one against the decision."""
+    signed = run.parent / "signed.html"
+    page = (run / "assessment.html").read_text(encoding="utf-8")
+    signed.write_text(with_sign_off(page, SIGNATURES), encoding="utf-8")
+    return signed
+
+
+def test_axe_would_find_one(browser, tmp_path):
+    from axe_playwright_python.sync_playwright import Axe
+
+    bad = tmp_path / "bad.html"
+    bad.write_text("<html lang=en><title>x</title><p style='color:#bbb'>pale</p><img src=x>")
+    with opened(browser, bad) as page:
+        found = {one["id"] for one in Axe().run(page).response["violations"]}
+    assert {"color-contrast", "image-alt"} <= found
+
+
+@pytest.mark.parametrize("size", ["A4", "Letter"])
+@pytest.mark.parametrize("name", ["sample", "hostile"])
+def test_the_first_page_is_the_summary(outputs, browser, request, tmp_path, name, size):
+    with opened(browser, request.getfixturevalue(name) / "assessment.html") as page:
+        page.pdf(path=tmp_path / "x.pdf", format=size)
+    first, second = pages_of(tmp_path / "x.pdf")[:2]
+    for said in ("Staging", "Summary", "Go / no-go", "Top risks", "What to do next"):
+        assert said in first
+    assert "How to read this" in second
+    assert re.search(r"demo, run \d{8}T\d{6}Z\s+1 / \d+", first)
+
+
+def test_the_pdf_of_a_run_is_the_same_document(sample, tmp_path):
+    program(*CHROMIUM)
+    run = tmp_path / "run"
+    shutil.copytree(sample, run)
+    assert render.pdf(run)
+    text = " ".join(" ".join(pages_of(run / "assessment.pdf")).split())
+    for said in ("NOT SIGNED", "before anybody can sign", "Glossary", "CONDITIONAL GO"):
+        assert said in text
+    assert all(f.check in text for f in Record.read(sample).findings)
+
+
+def test_without_a_browser_there_is_no_pdf(sample, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not render.pdf(sample)
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert not render.pdf(sample)
+    assert not (sample / "assessment.pdf").exists()
+
+
+def pages_of(pdf):
+    text = subprocess.run(
+        [program("pdftotext"), "-layout", str(pdf), "-"], capture_output=True, check=True, text=True
+    ).stdout
+    return text.split("\f")
+
+
+# The notebooks' pages.
+
+
+def test_a_notebooks_page_shows_its_code_on_demand(outputs, sample, browser):
+    with opened(browser, sample / "notebooks" / "security.html") as page:
+        assert page.asked == page.said == page.evaluate("window.violations") == []
+        code = page.get_by_text("collect(")
+        assert not code.is_visible()
+        page.locator("summary", has_text="Code").click()
+        assert code.is_visible()
+        assert page.get_by_text("printed").is_visible()
+        drawn = page.evaluate(
+            "[...document.querySelectorAll('.plot')].map((p) => p._fullData[0].type)"
+        )
+        assert drawn == ["heatmap", "box", "bar"]
+        page.get_by_text("The assessment of this run").click()
+        assert page.url.endswith("assessment.html")
+
+
+def test_a_notebooks_page_believes_no_text(outputs, hostile, browser):
+    with opened(browser, hostile / "notebooks" / "security.html") as page:
+        assert page.asked == page.said == page.evaluate("window.violations") == []
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("iframe, form, base, link, img, main style").count() == 0
+        assert page.locator("main").count() == 1
+
+
+def test_what_is_no_notebook_gets_a_sentence(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "security.ipynb").write_text("{")
+    render.notebooks(tmp_path, "")
+    assert "cannot be shown" in (tmp_path / "notebooks" / "security.html").read_text()
+
+
 def test_prints_whole(outputs, sample, browser, tmp_path):
     with opened(browser, sample / "assessment.html") as page:
         closed = page.locator("details:not([open])").count()
@@ -315,8 +443,6 @@ def test_prints_whole(outputs, sample, browser, tmp_path):
         pdf = page.pdf(format="A4", prefer_css_page_size=True)
         assert page.locator("details:not([open])").count() == closed  # as it was, afterwards
     assert pdf.startswith(b"%PDF")
-    pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
-    assert 10 < pages < 60
     with opened(
         browser,
         sample / "assessment.html",
@@ -375,7 +501,7 @@ def test_page_and_markdown_state_the_same(outputs, browser, request, name):
     with opened(browser, run / "assessment.html", java_script_enabled=False) as page:
         in_page = page.locator("main .mark").all_text_contents()
     markdown = (run / "assessment.md").read_text(encoding="utf-8")
-    words = "PASS|FAIL|NOT MEASURED|NOT APPLICABLE|ERROR|GREEN|YELLOW|RED|MET|MISSED|OPEN"
+    words = "PASS|FAIL|NOT MEASURED|NOT APPLICABLE|ERROR|GREEN|YELLOW|RED|[0-9]+ UNKNOWN"
     words = rf"[●▲■○–✕] (?:GO\\\*|CONDITIONAL GO|NO-GO|GO\b|(?:{words})\b)"
     in_markdown = [m.replace("\\", "") for m in re.findall(words, markdown)]
     in_page = [m for m in in_page if m != "○ NOT SIGNED"]
@@ -401,10 +527,10 @@ def test_states_every_finding_and_the_decision_as_recorded(outputs, sample):
     for stage in STAGES:
         assert f"{getattr(record.decision, stage)} for {stage}." in markdown
     for section in (
-        *("Status summary", "Overall verdict", "Deployment", "Testing"),
+        *("Summary", "Go / no-go", "Top risks", "What to do next", "Deployment", "Testing"),
         *("Evidence", "What works", "What is missing", "Required for GREEN", "Minor gaps"),
         *("Known limitations", "Go / no-go decision matrix", "Recommendation"),
-        *("How it was measured", "Every finding in full", "Sign-off"),
+        *("How it was measured", "Every finding in full", "Glossary", "Sign-off"),
     ):
         assert re.search(rf"^#+ .*{re.escape(section)}", markdown, re.M), section
     assert "GET /api/scanner/status is a stub." in markdown
@@ -455,7 +581,7 @@ def test_the_executed_notebook_holds_no_path_and_no_script(sample):
         for output in cell.get("outputs", [])
         if "application/vnd.plotly.v1+json" in output.get("data", {})
     ]
-    assert len(shown) == 2
+    assert len(shown) == 1 + len(sample_run.figures())
     assert all(len(json.dumps(output)) < 60_000 for output in shown)
 
 
@@ -502,105 +628,6 @@ def test_a_page_without_exactly_one_block_stays_as_it_is(page):
 def test_the_target_cannot_open_a_block(hostile):
     page = (hostile / "assessment.html").read_text(encoding="utf-8")
     assert page.count(BEGIN) == page.count(END) == 1
-
-
-# Notebooks.
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """What ``show`` puts out, as media types."""
-    from IPython.core.interactiveshell import InteractiveShell
-    from IPython.utils.capture import capture_output
-
-    InteractiveShell.instance()
-    for name in (*display.AT_THE_KEYBOARD, display.UNDER_THE_RUNNER):
-        monkeypatch.delenv(name, raising=False)
-
-    def show(*arguments):
-        with capture_output() as captured:
-            display.show(*arguments)
-        return [output.data for output in captured.outputs]
-
-    return show
-
-
-@pytest.fixture
-def frame():
-    import pandas as pd
-
-    rows = [
-        {"endpoint": sample_run.EVIL, "p95, ms": n / 3, "samples": n * 1000, "status": "PASS"}
-        for n in range(200)
-    ]
-    return pd.DataFrame(rows)
-
-
-def test_a_table_of_a_run_is_plain_and_cut(shown, frame, monkeypatch):
-    monkeypatch.setenv("JPY_SESSION_NAME", "x.ipynb")
-    monkeypatch.setenv("READINESS_EVIDENCE", "/somewhere")
-    (data,) = shown(frame, "Many")
-    html = data["text/html"]
-    assert "<script" not in html
-    assert html.count("<tr>") == display.MOST_ROWS + 1
-    assert "60 of 200 rows" in html
-    assert '<td class="n">66.3</td>' not in html  # row 199 is cut
-    assert '<th scope="col" class="n">p95, ms</th>' in html
-    assert "● PASS" in data["text/plain"]
-    assert "\x1b" not in data["text/plain"]
-
-
-def test_a_table_at_the_keyboard_can_be_sorted(shown, frame, monkeypatch):
-    monkeypatch.setenv("JPY_SESSION_NAME", "x.ipynb")
-    html = "".join(data.get("text/html", "") for data in shown(frame, "Many"))
-    assert "<script" in html
-    assert "https://www.unpkg.com" not in html.split("dt_args", 1)[-1]
-    assert "window.hacked=1</script>" not in html
-
-
-def test_anything_may_be_shown(shown):
-    import pandas as pd
-    import plotly.graph_objects as go
-
-    for data in (None, "a sentence", {}, {"a": 1}, [], [{"a": [1, {"b": None}]}], pd.Series([1])):
-        assert shown(data)
-    assert shown(pd.DataFrame())
-    assert "application/vnd.plotly.v1+json" in shown(go.Figure(), "Nothing")[0]
-
-
-def test_a_figure_brings_its_numbers():
-    import numpy as np
-    import plotly.graph_objects as go
-
-    figure = Figure(go.Figure(go.Bar(x=np.array([1.5, 2.5]), y=["a", "b"], name="n")), "Two bars")
-    data, about = figure._repr_mimebundle_()
-    assert "| n | 1.5 | a |" in data["text/markdown"]
-    assert "<td>2.5</td>" in data["text/html"]
-    assert about["readiness"]["caption"] == "Two bars"
-
-
-def test_a_card_says_it_all_in_every_format():
-    finding = sample_run.finding("SEC-CORS", Status.FAIL, observed=sample_run.EVIL, samples=3)
-    card = display.Card(finding)
-    assert repr(card).startswith("■ FAIL  SEC-CORS: <script>")
-    assert "\x1b" not in repr(card)
-    data = card._repr_mimebundle_()
-    assert "<script>" not in data["text/html"]
-    assert data[display.CARD_TYPE]["check"] == "SEC-CORS"
-
-
-def test_half_a_character_from_the_target_stays_evidence():
-    from readiness.evidence import Collected, source
-    from readiness.target import Target
-
-    @source("passive")
-    def half(target):
-        return Collected([json.loads('{"said": "\\ud83d"}')], {"a": "\udc00"}, {})
-
-    evidence = half(Target(name="x"))
-    assert evidence.problem is None
-    assert evidence.intact
-    evidence.to_json().encode()
 
 
 # The index and the history.

@@ -30,6 +30,13 @@ _MARK = re.compile(r'<span class="mark.*?</span>.*?</span>', re.S)  # holds the 
 _TITLE = re.compile(r"<h1[^>]*>(.*?)</h1>", re.S)
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ,.:_-]")  # what could end a string of a style sheet
 EMPTY_STYLE = b""  # Plotly adds one empty style element and fills it by script
+# The style attributes that Plotly sets, on the image of a heat map and on colour bars.
+PLOTLY_STYLES = (
+    b"image-rendering: optimizeSpeed; image-rendering: -moz-crisp-edges; image-rendering: "
+    b"-o-crisp-edges; image-rendering: -webkit-optimize-contrast; image-rendering: "
+    b"optimize-contrast; image-rendering: crisp-edges; image-rendering: pixelated; ",
+    EMPTY_STYLE,
+)
 
 
 def page_of(notebook: Any, imprint: str = "") -> str:
@@ -99,9 +106,13 @@ def shell(
 
 
 def content_security_policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """Nothing from anywhere, but these styles and scripts, each by its digest."""
+    """Nothing from anywhere, but these styles and scripts, each by its digest.
+
+    ``unsafe-hashes`` lets a style attribute have exactly the values that are named, and no other.
+    """
     script = " ".join(_digest(s.encode()) for s in scripts) or "'none'"
-    style = " ".join([*(_digest(s.encode()) for s in styles), _digest(EMPTY_STYLE)])
+    named = [*(s.encode() for s in styles), *PLOTLY_STYLES]
+    style = " ".join(["'unsafe-hashes'", *map(_digest, named)])
     return (
         f"default-src 'none'; script-src {script}; style-src {style}; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
@@ -186,12 +197,17 @@ def _title_of_figure(figure: Any) -> str:
 
 def _walk(value: Any) -> Any:
     if isinstance(value, str):
-        return _TAG.sub("&lt;", clean(value)) if len(value) < 2_000 or "<" in value else value
+        return _harmless_text(value) if len(value) < 2_000 or "<" in value else value
     if isinstance(value, list):
         return [_walk(one) for one in value]
     if isinstance(value, dict):
         return {key: one if key == "bdata" else _walk(one) for key, one in value.items()}
     return value
+
+
+def _harmless_text(text: str) -> str:
+    shown = _TAG.sub("&lt;", clean(text))
+    return shown.replace("$", "&#36;") if shown.count("$") > 1 else shown  # two would begin math
 
 
 def _json_in_html(value: Any) -> str:

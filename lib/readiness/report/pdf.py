@@ -25,7 +25,7 @@ QUIETLY = (
     "--disable-sync",
     "--no-first-run",
     "--no-pdf-header-footer",
-    "--proxy-server=127.0.0.1:9",  # the page asks nobody; should the browser want to, nobody answers
+    "--proxy-server=127.0.0.1:9",  # the page asks nobody, and nobody answers
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .blocks import Block, Bullets, Facts, Fold, Heading, Table
+from .blocks import Block, Bullets, Facts, Fold, Heading, Table, Text
 from .text import clean, line
 from .writer import Writer
 
@@ -13,6 +13,10 @@ WIDEST = 60  # characters of a column
 
 def plain_of(blocks: Sequence[Block]) -> str:
     return _Plain().write(blocks)
+
+
+def inline(text: Text) -> str:
+    return _Plain().inline(text)
 
 
 class _Plain(Writer):

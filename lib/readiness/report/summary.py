@@ -172,9 +172,15 @@ def risks(findings: Sequence[Finding], policy: Policy) -> list[Text]:
         said: list[Piece] = [Mark("unknown", f"{len(blind)} UNKNOWN"), " of critical or high "]
         said += ["severity, first of them "]
         for n, finding in enumerate(blind[:FEW]):
-            said += [", " if n else "", Link(line(finding.title, 70), f"#{finding.check}")]
+            said += [", " if n else "", _link(finding, 70)]
         items.append([*said, "."])
     return items
+
+
+def _link(finding: Finding, most: int = 90) -> Link:
+    """To the account of a finding; one without a check yet has its area's only."""
+    anchor = finding.area if unmeasurable(finding) else finding.check
+    return Link(line(finding.title, most), f"#{anchor}")
 
 
 def _risk(finding: Finding) -> list[Piece]:
@@ -183,7 +189,7 @@ def _risk(finding: Finding) -> list[Piece]:
     asides += [f"carried over from {finding.carried_over}"] if finding.carried_over else []
     asides += [REASONS[finding.reason]] if finding.reason else []
     said: list[Piece] = [Mark.status(finding.status), " "]
-    said += [Link(line(finding.title, 90), f"#{finding.check}"), " "]
+    said += [_link(finding), " "]
     said += [Quiet(f"({', '.join(asides)})")]
     if finding.status is Status.FAIL:
         said += [f": {line(finding.observed, SHORT)}"]
@@ -224,7 +230,7 @@ def _steps(record: Record, goal: Goal, named: set[str]) -> list[Block]:
 
 
 def _step(finding: Finding, owner: str) -> list[Piece]:
-    said: list[Piece] = [Link(line(finding.title, 90), f"#{finding.check}"), f": {to_do(finding)}"]
+    said: list[Piece] = [_link(finding), f": {to_do(finding)}"]
     return [*said, " ", Quiet(f"({line(owner, 40)})")] if owner else said
 
 
