@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from readiness import postgresql
 
 HERE = Path(__file__).resolve().parent
@@ -183,7 +184,8 @@ class Stack:
             connection.execute("RESET ROLE")
             connection.execute((HERE / "database/roles.sql").read_bytes())
             for role, password in self.secrets["database"].items():
-                connection.execute(f"ALTER ROLE {role} PASSWORD '{password}'")
+                statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
+                connection.execute(statement.format(sql.Identifier(role), sql.Literal(password)))
 
     def _api_environment(self) -> dict[str, str]:
         """Exactly what the API is told; nothing of this process's own environment leaks in."""

@@ -30,6 +30,8 @@ READS = {  # what each kind of source looks at; one that stands nowhere is alway
     "cors": {"service"},
     "cookies": {"service"},
     "leaks": {"service"},
+    "probes": {"service"},
+    "static_code": {"api", "other files"},
     "declarations": {"parameters"},
     "health": {"service"},
     "outage": {"service"},

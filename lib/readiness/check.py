@@ -59,6 +59,7 @@ class Check:
     criteria: type[Criteria]
     specimens: tuple[Specimen, ...]
     sections: dict[str, str]
+    partial: bool = False  # judges what there is, when evidence from some sources is missing
 
     @property
     def area(self) -> str:
@@ -80,9 +81,9 @@ class Check:
 
     def assess(self, evidence: Sequence[Evidence], criteria: Criteria) -> Judgement:
         """Judge evidence; what is missing becomes NOT_MEASURED and a judge that breaks ERROR."""
-        for one in evidence:
-            if one.problem:
-                problem = one.problem
+        problems = [one.problem for one in evidence if one.problem]
+        for problem in problems:
+            if not self.partial or len(problems) == len(evidence) or problem.reason is None:
                 return Judgement(
                     problem.status, self.title, problem.message, 0, reason=problem.reason
                 )
@@ -113,10 +114,13 @@ def check(
     strength: str = "MEASURED",
     references: Sequence[str] = (),
     criteria: type[Criteria] = Criteria,
+    partial: bool = False,
 ) -> Callable[[Judge], Check]:
     """Register a judge as the check ``identifier``.
 
-    The judge takes one evidence for each source, in their order, then the criteria.
+    The judge takes one evidence for each source, in their order, then the criteria. A ``partial``
+    one is asked when any of its evidence is there: a fault that one source saw is a fault, and
+    that nothing was seen is no PASS while another could not look.
     Raises TypeError when its docstring lacks a section or its specimens lack a case.
     """
 
@@ -141,6 +145,7 @@ def check(
             criteria,
             specimens,
             sections,
+            partial,
         )
         if identifier in REGISTRY and REGISTRY[identifier].judge.__module__ != judge.__module__:
             raise TypeError(f"{identifier} is registered twice")
