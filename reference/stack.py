@@ -165,6 +165,7 @@ class Stack:
             "port": str(self.record["database_port"]),
             "hba_file": str(hba),
             "synchronous_commit": "off",
+            "log_min_duration_statement": "500",
         }
         found = postgresql.installation(self.record["postgresql"])
         postgresql.start(self.state / "pg", settings, found)

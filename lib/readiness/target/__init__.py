@@ -45,6 +45,7 @@ from .http import (
 from .load import Load, LoadRequest, PercentileTargets
 from .migrations import Migrations
 from .plaintext import Plaintext
+from .queries import Queries, Statement
 from .repository import (
     Allowance,
     Compose,
@@ -88,6 +89,7 @@ __all__ = [
     "Permissions",
     "Plaintext",
     "Probing",
+    "Queries",
     "RateLimit",
     "Reports",
     "Repository",
@@ -97,6 +99,7 @@ __all__ = [
     "Role",
     "Safety",
     "Section",
+    "Statement",
     "Stub",
     "Target",
     "Tls",
@@ -117,6 +120,7 @@ class Target(Section):
     http: Http | None = None
     load: Load | None = None
     database: Database | None = None
+    queries: Queries = Queries()
     orm: Orm | None = None
     migrations: Migrations | None = None
     repository: Repository | None = None

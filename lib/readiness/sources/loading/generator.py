@@ -154,12 +154,14 @@ class Conductor:
         ends = time.perf_counter() + phase["warm_up_s"] + phase["seconds"]
         while time.perf_counter() < ends and not self.stopped:
             self._tick(min(FLUSH_S, max(0.01, ends - time.perf_counter())))
+        ended = time.time()
         self.phases.append(
             {
                 "users": phase["users"],
                 "began": began,
-                "counted_from": counted,
-                "ended": time.time(),
+                # What failed so early that it was stopped in its warm-up counts all the same.
+                "counted_from": counted if ended > counted else began,
+                "ended": ended,
                 "ramp_s": round(time.perf_counter() - reached, 3),
             }
         )

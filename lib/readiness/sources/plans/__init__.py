@@ -1,0 +1,1 @@
+"""Query plans: getting them without changing anything, and reading them."""
