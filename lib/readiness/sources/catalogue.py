@@ -21,22 +21,11 @@ from ..finding import NotMeasured, Reason
 from ..target import Target, need
 from . import catalogue_queries as ask
 from . import database
+from .catalogue_text import constraint, index
 from .init_sql import extension_missing, loaded, read_script
 from .models import emit
 
 Record = dict[str, Any]
-TABLE_KEYS = (
-    "relkind",
-    "unlogged",
-    "partition",
-    "row_security",
-    "forced_row_security",
-    "parents",
-    "bounds",
-    "partition_key",
-    "options",
-    "definition",
-)
 RELKINDS = {
     "r": "table",
     "p": "partitioned table",
@@ -89,23 +78,23 @@ def read(
     asked = {"schemas": list(schemas), "bodies": bodies}
     records: list[Record] = []
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute("SELECT set_config('search_path', 'pg_catalog', false)")
+        # No path: every name comes out in full. No compiling: it takes longer than the queries.
+        cursor.execute(
+            "SELECT set_config('search_path', 'pg_catalog', false), set_config('jit', 'off', false)"
+        )
 
         def rows(query: LiteralString) -> list[Record]:
             return cursor.execute(query, asked).fetchall()
 
-        seen: tuple[str, str] | None = None
-        for row in rows(ask.COLUMNS):
-            table = {key: row.pop(key) for key in TABLE_KEYS}
-            where = (row["schema"], row["table"])
-            if where != seen:
-                seen = where
-                named = {"kind": "table", "schema": where[0], "table": where[1]}
-                records.append({**named, **table, "relkind": RELKINDS[table["relkind"]]})
-            if row["name"] is not None:
-                records.append({"kind": "column", **row})
-        records += [{"kind": "index", **row} for row in rows(ask.INDEXES)]
-        records += rows(ask.CONSTRAINTS)
+        records += [
+            {"kind": "table", **row, "relkind": RELKINDS[row["relkind"]]}
+            for row in rows(ask.TABLES)
+        ]
+        columns = rows(ask.COLUMNS)
+        numbers = {(row["schema"], row["table"], row.pop("number")): row["name"] for row in columns}
+        records += [{"kind": "column", **row} for row in columns]
+        records += [index(row, numbers) for row in rows(ask.INDEXES)]
+        records += [constraint(row) for row in rows(ask.CONSTRAINTS)]
         for kind, query in OTHERS.items():
             records += [{"kind": kind, **row} for row in rows(query)]
     return records

@@ -39,16 +39,8 @@ SEQUENCE: LiteralString = """
            format_type(s.seqtypid, NULL), s.seqincrement, s.seqstart, s.seqmin, s.seqmax,
            CASE WHEN NOT s.seqcycle THEN 'NO ' END)"""
 
-COLUMNS: LiteralString = f"""
-WITH relation AS MATERIALIZED ({RELATIONS}),
-of_extension AS MATERIALIZED ({OF_EXTENSION.format("pg_type")}),
-owned AS (  -- sequences of serial and identity columns
-    SELECT d.refobjid, d.refobjsubid, min(d.objid) AS sequence
-    FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
-      AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
-    GROUP BY 1, 2),
-parents AS (
+TABLES: LiteralString = f"""
+WITH parents AS (
     SELECT i.inhrelid, array_agg(i.inhparent::regclass::text ORDER BY i.inhseqno) AS names
     FROM pg_inherits i GROUP BY 1)
 SELECT c.nspname AS schema, c.relname AS table, c.relkind::text AS relkind,
@@ -58,49 +50,81 @@ SELECT c.nspname AS schema, c.relname AS table, c.relkind::text AS relkind,
        CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS bounds,
        CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS partition_key,
        array_to_string(c.reloptions, ', ') AS options,
-       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition,
-       a.attname AS name,
+       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition
+FROM ({RELATIONS}) c LEFT JOIN parents ON parents.inhrelid = c.oid
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+ORDER BY 1, 2
+"""
+
+COLUMNS: LiteralString = f"""
+WITH relation AS MATERIALIZED (
+    SELECT c.oid, c.relname, c.nspname FROM ({RELATIONS}) c
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition),
+of_extension AS MATERIALIZED ({OF_EXTENSION.format("pg_type")}),
+owned AS (  -- sequences of serial and identity columns
+    SELECT d.refobjid, d.refobjsubid, min(d.objid) AS sequence
+    FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+      AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+    GROUP BY 1, 2)
+SELECT c.nspname AS schema, c.relname AS table, a.attnum AS number, a.attname AS name,
        -- An extension may have been put into any schema.
        CASE WHEN COALESCE(e.oid, t.oid) IN (SELECT objid FROM of_extension)
             THEN regexp_replace(format_type(a.atttypid, a.atttypmod), '^[^.]+[.]', '')
             ELSE format_type(a.atttypid, a.atttypmod) END AS type,
        COALESCE(t.typtype = 'e' OR e.typtype = 'e', false) AS enum,
        CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END AS base_type,
-       a.attnotnull AS not_null,
-       pg_get_expr(d.adbin, d.adrelid) AS default,
-       COALESCE(pg_get_expr(d.adbin, d.adrelid) = format('nextval(%%L::regclass)',
-                owned.sequence::regclass::text), false) AS serial,
+       a.attnotnull AS not_null, f.text AS default,
+       owned.sequence IS NOT NULL AND COALESCE(f.text = format('nextval(%%L::regclass)',
+           owned.sequence::regclass::text), false) AS serial,
        CASE WHEN s.seqrelid IS NOT NULL THEN {SEQUENCE} END AS sequence,
        a.attidentity::text AS identity, a.attgenerated::text AS generated,
        CASE WHEN a.attcollation <> t.typcollation THEN l.collname END AS collation
 FROM relation c
-LEFT JOIN parents ON parents.inhrelid = c.oid
-LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    AND NOT c.relispartition
-LEFT JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+LEFT JOIN LATERAL (
+    SELECT pg_get_expr(d.adbin, d.adrelid) AS text WHERE d.oid IS NOT NULL OFFSET 0) f ON true
 LEFT JOIN owned ON owned.refobjid = c.oid AND owned.refobjsubid = a.attnum
 LEFT JOIN pg_sequence s ON s.seqrelid = owned.sequence
 LEFT JOIN pg_collation l ON l.oid = a.attcollation
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-ORDER BY 1, 2, a.attnum
+ORDER BY 1, 2, 3
 """
 
-# A definition begins with words and names of known length; what matters comes after them.
+# Writing out an index is what the server is slowest at, so a plain one (btree over columns, nothing
+# else said) is told by the numbers of its columns, and a key by its constraint. A definition begins
+# with words and names of known length; what matters comes after them.
 INDEXES: LiteralString = f"""
-WITH relation AS MATERIALIZED ({RELATIONS})
+WITH relation AS MATERIALIZED (
+    SELECT c.oid, c.relname, c.nspname, c.relkind FROM ({RELATIONS}) c
+    WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition),
+usual AS MATERIALIZED (
+    SELECT array_agg(oid) AS classes FROM pg_opclass
+    WHERE opcdefault AND opcmethod = 403 AND oid < 16384),
+collated AS MATERIALIZED (
+    SELECT a.attrelid FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attnum > 0 AND a.attcollation <> t.typcollation)
 SELECT c.nspname AS schema, c.relname AS table, i.relname AS name,
        x.indisunique AS unique, x.indisprimary AS primary, x.indisvalid AS valid,
        k.oid IS NOT NULL AS constraint, COALESCE(k.condeferrable, false) AS deferrable,
        COALESCE(k.condeferred, false) AS deferred,
-       pg_get_constraintdef(k.oid) AS constraint_definition,
-       substr(pg_get_indexdef(x.indexrelid), 1 + length(format(
+       pg_get_constraintdef(k.oid) AS constraint_definition, x.indkey::text AS keys,
+       CASE WHEN k.oid IS NULL AND NOT (
+           NOT x.indisunique AND i.relam = 403 AND x.indexprs IS NULL AND x.indpred IS NULL
+           AND x.indnatts = x.indnkeyatts AND i.reloptions IS NULL
+           AND x.indoption::text !~ '[1-9]' AND x.indclass::oid[] <@ usual.classes
+           AND x.indcollation::oid[] <@ '{{0,100}}'
+           AND x.indrelid NOT IN (SELECT attrelid FROM collated))
+       THEN substr(pg_get_indexdef(x.indexrelid), 1 + length(format(
            'CREATE %%sINDEX %%I ON %%s%%I.%%I USING ',
            CASE WHEN x.indisunique THEN 'UNIQUE ' END, i.relname,
-           CASE WHEN c.relkind = 'p' THEN 'ONLY ' END, c.nspname, c.relname))) AS definition
+           CASE WHEN c.relkind = 'p' THEN 'ONLY ' END, c.nspname, c.relname)))
+       END AS definition
 FROM pg_index x
-JOIN relation c ON c.oid = x.indrelid AND NOT c.relispartition
+CROSS JOIN usual
+JOIN relation c ON c.oid = x.indrelid
 JOIN pg_class i ON i.oid = x.indexrelid
 LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')
 WHERE k.contype IS DISTINCT FROM 'x'
@@ -108,29 +132,20 @@ ORDER BY 1, 2, 3
 """
 
 CONSTRAINTS: LiteralString = f"""
-WITH relation AS MATERIALIZED ({RELATIONS})
+WITH relation AS MATERIALIZED (
+    SELECT c.oid, c.relname, c.nspname FROM ({RELATIONS}) c
+    WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition)
 SELECT c.nspname AS schema, c.relname AS table, k.conname AS name,
        CASE k.contype WHEN 'f' THEN 'foreign key' WHEN 'c' THEN 'check' ELSE 'exclusion' END
            AS kind,
-       ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u (n, o)
-             JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n
-             ORDER BY u.o) AS columns,
        rn.nspname AS ref_schema, r.relname AS ref_table,
-       ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (n, o)
-             JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n
-             ORDER BY u.o) AS ref_columns,
-       {ACTION.format("upd")} AS on_update,
-       -- PostgreSQL 15 can name the columns that are set: SET NULL (a)
-       concat_ws(' ', {ACTION.format("del")},
-           substring(d.text FROM 'ON DELETE SET (?:NULL|DEFAULT) ([(].*?[)])')) AS on_delete,
+       {ACTION.format("upd")} AS on_update, {ACTION.format("del")} AS on_delete,
        CASE k.confmatchtype WHEN 'f' THEN 'FULL' WHEN 'p' THEN 'PARTIAL' ELSE 'SIMPLE' END
            AS match,
        k.condeferrable AS deferrable, k.condeferred AS deferred, k.convalidated AS validated,
-       d.text !~ ' NOT ENFORCED$' AS enforced,
-       regexp_replace(d.text, ' NOT (VALID|ENFORCED)$', '') AS definition
+       pg_get_constraintdef(k.oid) AS definition
 FROM pg_constraint k
-CROSS JOIN LATERAL (SELECT pg_get_constraintdef(k.oid) AS text OFFSET 0) d
-JOIN relation c ON c.oid = k.conrelid AND NOT c.relispartition
+JOIN relation c ON c.oid = k.conrelid
 LEFT JOIN pg_class r ON r.oid = k.confrelid
 LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
 WHERE k.contype IN ('f', 'c', 'x') AND k.conparentid = 0 AND (k.contype <> 'c' OR k.conislocal)

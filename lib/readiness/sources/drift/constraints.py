@@ -18,6 +18,8 @@ def compare_constraints(
     place: Name, live: Sequence[Record], wanted: Sequence[Record]
 ) -> Iterator[Difference]:
     """What differs between the constraints and indexes of a table on both sides."""
+    if live == wanted:
+        return
     yield from _uniques(place, live, wanted)
     yield from _indexes(place, live, wanted)
     yield from _foreign_keys(place, live, wanted)

@@ -68,12 +68,13 @@ class _Side:
                 self.tables[place] = Relation(place, record)
             else:
                 rest.append(record)
+        tables: dict[tuple[str, str], Relation] = {**self.tables}  # a Name equals its tuple
         for record in rest:
             kind = record["kind"]
             if "table" not in record:
                 schema = "" if kind in ANYWAY else record["schema"]
                 self.others.setdefault(kind, {})[Name(schema, record["name"])] = record
-            elif relation := self.tables.get(Name(record["schema"], record["table"])):
+            elif relation := tables.get((record["schema"], record["table"])):
                 if kind == "column":
                     relation.columns[record["name"]] = record
                 elif kind in OF_A_TABLE:

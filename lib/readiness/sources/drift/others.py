@@ -66,6 +66,8 @@ def compare_parts(
     place: Name, live: Sequence[Record], wanted: Sequence[Record], whole: bool
 ) -> Iterator[Difference]:
     """What differs of the triggers, rules, policies and comments of a table."""
+    if live == wanted:
+        return
     here = {(r["kind"], r["name"]): r for r in live}
     there = {(r["kind"], r["name"]): r for r in wanted}
     for (kind, name), asked in there.items():
