@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+import schema
 from readiness import postgresql, record, reference, runner
 from readiness.documents import ROOT
 from readiness.finding import AREAS
@@ -87,6 +88,7 @@ def main() -> None:
                 **{name: version(name) for name in VERSIONS},
             },
             "audit": audit_against_plain_script(),
+            "schema": schema.measure(),
         }
     finally:
         if not was_up:

@@ -90,7 +90,7 @@ class Evidence:
         raw = {f.name: getattr(self, f.name) for f in fields(self)}
         raw["collected_at"] = self.collected_at.isoformat()
         raw["problem"] = asdict(self.problem) if self.problem else None
-        return redact(_dump(raw | {"files": self._file_digests()}))
+        return redact(_dump(raw | {"files": self._file_digests()}, indent=1))
 
     @classmethod
     def from_json(cls, text: str) -> Evidence:
@@ -105,8 +105,10 @@ class Evidence:
         return cls(**raw, problem=problem)
 
 
-def _dump(value: object) -> str:
-    return _whole(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True, default=str))
+def _dump(value: object, indent: int | None = None) -> str:
+    """``value`` as JSON; without ``indent`` five times as fast, for what nobody reads."""
+    said = json.dumps(value, indent=indent, ensure_ascii=False, sort_keys=True, default=str)
+    return _whole(said)
 
 
 def _whole(text: str) -> str:

@@ -68,7 +68,8 @@ class _Side:
                 self.tables[place] = Relation(place, record)
             else:
                 rest.append(record)
-        tables: dict[tuple[str, str], Relation] = {**self.tables}  # a Name equals its tuple
+        tables: dict[tuple[str, str], Relation] = {}
+        tables.update(self.tables)  # a Name equals its tuple, which is quicker to make
         for record in rest:
             kind = record["kind"]
             if "table" not in record:
