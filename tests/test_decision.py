@@ -389,6 +389,38 @@ def test_one_grave_failure_is_no_go():
     assert decision.steps[0].opens == ["Security posture acceptable"]
 
 
+COLOUR_OF = {
+    (Severity.CRITICAL, None): Colour.RED,
+    (Severity.HIGH, None): Colour.RED,
+    (Severity.MEDIUM, None): Colour.YELLOW,
+    (Severity.LOW, None): Colour.GREEN,
+    (Severity.CRITICAL, "accepted"): Colour.YELLOW,
+    (Severity.HIGH, "accepted"): Colour.YELLOW,
+    (Severity.MEDIUM, "accepted"): Colour.YELLOW,
+    (Severity.LOW, "accepted"): Colour.GREEN,
+}
+
+
+@pytest.mark.parametrize(("severity", "waiver"), COLOUR_OF)
+def test_the_colour_of_one_failure_that_is_not_required(severity, waiver):
+    failed = finding("SEC-WAF", Status.FAIL, severity=severity, waiver=waiver)
+    beside = [f for f in answered(Status.PASS) if f.area == "security" and f.check != "SEC-WAF"]
+    assert colour([*beside, failed], POLICY, "staging") is COLOUR_OF[severity, waiver]
+
+
+def test_accepted_gaps_do_not_cover_a_grave_failure():
+    for severity, verdict in (
+        (Severity.MEDIUM, Verdict.CONDITIONAL_GO),
+        (Severity.HIGH, Verdict.NO_GO),
+    ):
+        findings = [f for f in answered(Status.PASS) if f.check != "OPS-BACKUP"]
+        failed = finding("OPS-BACKUP", Status.FAIL, severity=severity)
+        decision = decide([*findings, failed], POLICY, NOW)
+        assert decision.staging is verdict
+        (condition,) = [c for c in decision.conditions if c.stage == "staging"]
+        assert condition.bars is (verdict is Verdict.NO_GO)
+
+
 def test_what_is_in_two_rows_moves_more_than_what_is_in_one():
     decision = decide(answered(Status.NOT_MEASURED), POLICY, NOW)
     assert {s.check for s in decision.steps[:2]} == {"TEST-UNIT", "TEST-INTEGRATION"}

@@ -173,6 +173,21 @@ def test_two_people_in_one_role_count_once(folder, trusted, auditor):
     assert signing.verify(folder, trusted).outcome() is Outcome.UNSIGNED
 
 
+def test_two_of_three_with_one_role_required(folder, trusted, auditor, engineer):
+    """The rule of many policies: the lead auditor, and any one of the others."""
+    rules = POLICY.sign_off.model_copy(update={"required_roles": ["lead auditor"]})
+    in_force = POLICY.model_copy(update={"sign_off": rules})
+
+    def missing():
+        return signing.verify(folder, trusted, in_force).missing
+
+    sign(folder, trusted, auditor)
+    sign(folder, trusted, key_of(trusted, "second", "lead auditor"))
+    assert missing()[0].startswith("1 of the 2 signatures")
+    sign(folder, trusted, engineer, "engineering")
+    assert missing() == []
+
+
 def test_one_person_counts_once_whatever_keys_and_roles_they_have(folder, trusted):
     first = key_of(trusted, "auditor", "lead auditor", "engineering")
     other = Ed25519PrivateKey.generate()
