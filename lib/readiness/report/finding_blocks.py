@@ -110,12 +110,14 @@ def account(finding: Finding) -> Fold:
         pairs.append(("References", references(finding.references)))
     if finding.evidence:
         pairs.append(("Evidence", _evidence(finding)))
+    if finding.calibration and finding.calibration.holds:
+        pairs += told_apart(finding.calibration)
     measured = f"{finding.measured_at:%Y-%m-%d %H:%M:%S} UTC, in {finding.duration_s:.2f} s"
     pairs.append(("Measured", measured))
     body: list[Block] = [Facts(pairs)]
     if finding.offenders:
         body.append(offenders(finding))
-    if finding.calibration:
+    if finding.calibration and not finding.calibration.holds:
         body.append(specimens(finding.calibration))
     return Fold(headline(finding), body, finding.check, Mark.status(finding.status).tone)
 
@@ -137,8 +139,25 @@ def offenders(finding: Finding) -> Table:
     )
 
 
+def told_apart(calibration: Calibration) -> list[tuple[str, Text]]:
+    """The receipt of a calibration that holds: the specimens of each kind, and what they gave."""
+    kinds = (
+        ("Known bad", calibration.known_bad),
+        ("Known good", calibration.known_good),
+        ("Unreachable", calibration.unreachable),
+    )
+    return [(kind, _each(results)) for kind, results in kinds]
+
+
+def _each(results: Sequence[SpecimenResult]) -> list[Any]:
+    said: list[Any] = [Mark.status(results[0].status), ": "]
+    for n, result in enumerate(results):
+        said += ["; " if n else "", Code(result.specimen), " ", Quiet(line(result.shows))]
+    return said
+
+
 def specimens(calibration: Calibration) -> Table:
-    """The calibration receipt: every specimen, what it must give and what it gave."""
+    """The receipt of a calibration that does not hold: what each specimen must give and gave."""
 
     def row(result: SpecimenResult) -> list[Text]:
         gave: list[Any] = [Mark.status(result.status)]
@@ -146,7 +165,7 @@ def specimens(calibration: Calibration) -> Table:
         shows = line(result.shows)
         return [[Code(result.specimen), " ", Quiet(shows)], Mark.status(result.expected), gave]
 
-    caption = "Calibration in this run: the same code, on specimens whose answer is known"
+    caption = "Calibration in this run: the check did not tell its specimens apart"
     return Table(
         ["Specimen", "Must give", "Gave"], [row(r) for r in calibration.results()], caption
     )

@@ -46,6 +46,7 @@ def _cleaner() -> Any:
         attribute_filter=_attribute,
         allowed_classes=dict.fromkeys(TAGS, CLASSES),
         url_schemes={"https"},
+        link_rel=None,  # nothing opens a window, and the page sends no referrer
         strip_comments=True,
     )
 

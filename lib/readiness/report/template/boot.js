@@ -29,6 +29,7 @@
   const fit = () => charts.forEach((chart) => draw(chart, chart.plot.clientWidth));
   // The keyboard reaches what can be scrolled, and does not stop at what cannot.
   const reach = () => document.querySelectorAll(".scroll").forEach((box) => {
+    if (box.closest("details:not([open])")) return; // asking for its width would lay it out
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   });
