@@ -15,6 +15,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import schema
 from readiness import postgresql, record, reference, runner
@@ -73,6 +74,19 @@ def audit_against_plain_script() -> dict[str, object]:
     }
 
 
+def report(findings: int) -> dict[str, object]:
+    """The assessment of a run of so many findings: seconds to render it, and its size."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import sample_run
+    from readiness.report import render
+
+    with TemporaryDirectory() as folder:
+        run = sample_run.many(Path(folder) / "demo" / "20260216T095804Z", findings)
+        rendered = seconds(lambda: render.assessment(run), runs=1, warm_up=False)
+        sizes = {name: (run / name).stat().st_size for name in ("assessment.html", "assessment.md")}
+    return {"findings": findings, "render_s": rendered, "bytes": sizes}
+
+
 def main() -> None:
     stack = reference.stack()
     was_up = stack.status()["up"]
@@ -88,6 +102,7 @@ def main() -> None:
                 **{name: version(name) for name in VERSIONS},
             },
             "audit": audit_against_plain_script(),
+            "report": [report(count) for count in (100, 2_000)],
             "schema": schema.measure(),
         }
     finally:
