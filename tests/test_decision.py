@@ -42,10 +42,11 @@ def holds(wanted, examples=80, **given_):
     def decorate(prop):
         def test():
             seen = Counter(dict.fromkeys(wanted, 0))
-            over = given(**given_)(lambda **case: prop(seen=seen, **case))
-            limits = {"max_examples": examples, "deadline": None}
+            tried = settings(
+                max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck)
+            )(given(**given_)(lambda **case: prop(seen=seen, **case)))
             for _ in range(MOST_TRIES):  # what is rare may be missing from one try
-                settings(suppress_health_check=list(HealthCheck), **limits)(over)()
+                tried()
                 if all(seen.values()):
                     return
             raise AssertionError(f"never seen: {[k for k, n in seen.items() if not n]}")
