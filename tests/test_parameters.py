@@ -124,7 +124,7 @@ def test_the_command_line_lists_every_problem_and_no_traceback():
     command = [sys.executable, "-m", "readiness", "audit", "--environment", "no-such-place"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "no such file" in done.stderr
+    assert "no such environment" in done.stderr
     assert "Traceback" not in done.stderr
 
 

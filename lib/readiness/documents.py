@@ -70,10 +70,12 @@ def read_yaml(path: Path) -> Any:
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=StrictLoader)
     except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise ParameterError([f"{short_path(path)}: no such file (there are: {known})"]) from None
-    except (OSError, UnicodeDecodeError) as broke:
-        raise ParameterError([f"{short_path(path)}: cannot be read: {broke}"]) from None
+        raise ParameterError([f"{short_path(path)}: no such file"]) from None
+    except UnicodeDecodeError:
+        raise ParameterError([f"{short_path(path)}: is no text in UTF-8"]) from None
+    except OSError as broke:
+        said = broke.strerror or type(broke).__name__
+        raise ParameterError([f"{short_path(path)}: cannot be read: {said}"]) from None
     except yaml.MarkedYAMLError as broke:
         mark = broke.problem_mark
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""

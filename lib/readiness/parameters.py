@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from .documents import ROOT, ParameterError, read_yaml, short_path
 from .target import Safety, Section, Target
@@ -17,10 +20,17 @@ M = TypeVar("M", bound=BaseModel)
 class Parameters(Section):
     """A params file."""
 
-    environment: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    environment: str
     target: Target
     permit: frozenset[Safety] = frozenset({"passive"})
     criteria: dict[str, dict[str, Any]] = {}
+
+    @field_validator("environment")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+            raise PydanticCustomError("name", "must be of small letters, digits and hyphens")
+        return name
 
     @model_validator(mode="after")
     def _hand_over_permission(self) -> Parameters:
@@ -51,18 +61,61 @@ def _problems(broke: ValidationError, where: str) -> Iterator[str]:
             message = "unknown key"
         elif error["type"] == "missing":
             message = "is missing"
+        elif error["type"] in ("model_type", "model_attributes_type"):
+            message = "must be a mapping, of keys to values"
         yield f"{where}: {key or 'top level'}: {message}"
 
 
-def load(environment: str, folder: Path = ROOT / "params") -> Parameters:
-    """Read ``params/<environment>.yaml``.
+@dataclass(frozen=True)
+class Described:
+    """A params file as it was read: its content, the model of it, and all that is wrong with it."""
 
-    Raises ParameterError with every problem: unknown key, wrong type, unset variable.
+    path: Path
+    raw: Any
+    parameters: Parameters | None
+    problems: list[str]
+
+    @property
+    def where(self) -> str:
+        """The file, as its problems name it."""
+        return short_path(self.path)
+
+
+def environments(folder: Path = ROOT / "params") -> list[str]:
+    """The environments that can be audited: one for each params file of a target."""
+    return sorted(p.stem for p in folder.glob("*.yaml") if p.stem not in ("policy", "waivers"))
+
+
+def read(environment: str, folder: Path = ROOT / "params") -> Described:
+    """Read the file that describes an environment: ``params/<environment>.yaml``, or the file
+    itself where a path is given (anything with a slash, or that ends in ``.yaml``).
+
+    Raises ParameterError when there is no such file or it is no YAML; everything else that is
+    wrong (unknown key, wrong type, unset variable) is in ``problems``.
     """
-    path = folder / f"{environment}.yaml"
+    if "/" in environment or environment.endswith((".yaml", ".yml")):
+        path = Path(environment).expanduser().absolute()
+    elif environment not in environments(folder):
+        known = ", ".join(environments(folder)) or "none"
+        said = f"no such environment (there are: {known}; a file elsewhere is named by its path)"
+        raise ParameterError([f"{environment or 'no name'}: {said}"])
+    else:
+        path = folder / f"{environment}.yaml"
     raw = read_yaml(path)
-    made = validated(Parameters, raw, short_path(path))
-    if made.environment != environment:
-        said = f"environment: says {made.environment}, the file name {environment}"
-        raise ParameterError([f"{short_path(path)}: {said}"])
-    return made
+    try:
+        made = validated(Parameters, raw, short_path(path))
+    except ParameterError as broke:
+        return Described(path, raw, None, broke.problems)
+    problems = []
+    if made.environment != path.stem:
+        said = f"environment: says {made.environment}, the file name {path.stem}"
+        problems.append(f"{short_path(path)}: {said}")
+    return Described(path, raw, made, problems)
+
+
+def load(environment: str, folder: Path = ROOT / "params") -> Parameters:
+    """The parameters of an environment (see ``read``); raises ParameterError with every problem."""
+    described = read(environment, folder)
+    if described.problems or described.parameters is None:
+        raise ParameterError(described.problems)
+    return described.parameters

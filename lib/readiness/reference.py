@@ -7,7 +7,7 @@ import os
 from functools import cache
 from typing import Any
 
-from .documents import ROOT
+from .documents import ROOT, ParameterError
 
 
 @cache
@@ -23,8 +23,15 @@ def stack() -> Any:
 
 
 def use_variables() -> None:
-    """Set what params/demo.yaml names, if the stack is up, where it is not set already."""
+    """Set what params/demo.yaml names, where it is not set already.
+
+    Raises ParameterError when the stack is not up and nothing else is named.
+    """
     running = stack()
-    if running.status()["up"]:
+    if not running.status()["up"]:
+        if "NPS_BASE_URL" not in os.environ:
+            said = "the reference stack is not up: `readiness reference up` starts it"
+            raise ParameterError([f"{said}, `make audit` starts and audits it"])
+    else:
         for name, value in running.environment().items():
             os.environ.setdefault(name, value)

@@ -28,12 +28,12 @@ from . import decision, manifest, postgresql, record, scratch, standing, validit
 from . import policy as policies
 from .audit import unanswered
 from .check import catalogue, criteria_problems
-from .documents import ROOT, ParameterError, read_yaml
+from .documents import ROOT, ParameterError
 from .execution import cards, conclusion, run_one
 from .finding import AREAS, Finding, now
 from .fingerprint import fingerprints
 from .history import retention
-from .parameters import Parameters, validated
+from .parameters import Parameters, environments, read
 from .report import render
 from .variables import Secret, keep_secret, redact
 
@@ -54,6 +54,7 @@ class Request:
 
     parameters: Parameters
     raw: dict[str, Any]
+    file: Path | None = None  # that they were read from
     stage: policies.Stage = "staging"
     areas: Sequence[str] = AREAS
     outputs: Path = record.OUTPUTS
@@ -62,26 +63,21 @@ class Request:
 
 
 def request(environment: str, folder: Path = ROOT / "params", **options: Any) -> Request:
-    """Read an environment's parameters, its criteria and the policy, before anything runs.
+    """Read an environment's parameters (by its name, or by the path of its file), its criteria
+    and the policy, before anything runs.
 
     Raises ParameterError with every problem at once.
     """
-    path = folder / f"{environment}.yaml"
-    where = f"params/{path.name}"
-    raw = read_yaml(path)
-    problems: list[str] = []
-    parameters = None
-    try:
-        parameters = validated(Parameters, raw, where)
-        if parameters.environment != environment:
-            problems.append(f"{where}: environment: says {parameters.environment}")
-        problems += [
+    described = read(environment, folder)
+    raw, parameters, where = described.raw, described.parameters, described.where
+    problems = [
+        *described.problems,
+        *(
             f"{where}: target.not_applicable.{check}: no such check in params/policy.yaml"
-            for check in parameters.target.not_applicable
+            for check in (parameters.target.not_applicable if parameters else ())
             if check not in policies.load().checks
-        ]
-    except ParameterError as broke:
-        problems += broke.problems
+        ),
+    ]
     known = {identifier: made.strength for identifier, made in catalogue().items()}
     problems += [
         f"params/policy.yaml: {problem}"
@@ -92,7 +88,7 @@ def request(environment: str, folder: Path = ROOT / "params", **options: Any) ->
     if problems or parameters is None:
         raise ParameterError(problems)
     waivers.load()
-    return Request(parameters, raw, **options)
+    return Request(parameters, raw, file=described.path, **options)
 
 
 def audit(wanted: Request, executor: Executor | None = None) -> Path:
@@ -198,10 +194,10 @@ def _keep(
             for path, content in result["evidence"].items()
         }
         found += [_as_written(finding, written) for finding in judged]
-    for path in ("policy.yaml", "waivers.yaml", f"{wanted.parameters.environment}.yaml"):
-        source = ROOT / "params" / path
+    inputs = [policies.FILE, waivers.FILE, *([wanted.file] if wanted.file else [])]
+    for source in inputs:
         if source.exists():
-            _write(folder / "params" / path, source.read_bytes())
+            _write(folder / "params" / source.name, source.read_bytes())
     run = folder.name.removeprefix(".")
     before = record.latest(wanted.parameters.environment, wanted.outputs)
     if before:
@@ -209,7 +205,7 @@ def _keep(
     at = now()
     environment = wanted.parameters.environment
     found, considered = waivers.apply(
-        found, waivers.load(), environment, policy, at, _environments()
+        found, waivers.load(), environment, policy, at, environments()
     )
     order = {identifier: n for n, identifier in enumerate(policy.checks)}
     found.sort(key=lambda f: (AREAS.index(f.area), order.get(f.check, len(order)), f.check))
@@ -308,12 +304,6 @@ def _look_up(part: object) -> None:
     elif isinstance(part, list):
         for one in part:
             _look_up(one)
-
-
-def _environments() -> list[str]:
-    """The environments that can be audited: one for each params file of a target."""
-    others = ("policy", "waivers")
-    return [p.stem for p in (ROOT / "params").glob("*.yaml") if p.stem not in others]
 
 
 def _commit() -> str:

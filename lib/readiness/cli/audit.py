@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +15,17 @@ from .words import NO_GO, RunFolder, Stage, stop
 if TYPE_CHECKING:
     from ..record import Record
 
+SCHEDULER_SECONDS = 10
+
 
 def audit(
-    environment: Annotated[str, typer.Option(help="The name of a file in params/")] = "demo",
+    environment: Annotated[
+        str, typer.Option(help="A file in params/, by name, or any by path")
+    ] = "demo",
     area: Annotated[list[str] | None, typer.Option(help="Only this area; may be repeated")] = None,
     stage: Annotated[Stage, typer.Option(help="Decides the exit status")] = "staging",
     executor: Annotated[str, typer.Option(help="local, or dask://host:port")] = "local",
+    outputs: Annotated[Path | None, typer.Option(help="Folder of the runs, for outputs/")] = None,
 ) -> None:
     """Audit an environment. Exits 0 for GO and CONDITIONAL GO, 1 for NO-GO, 2 if it cannot run."""
     from .. import reference, runner
@@ -30,24 +38,36 @@ def audit(
         reference.use_variables()
     areas = [a for a in AREAS if not area or a in area]
     wanted = runner.request(environment, stage=stage, areas=areas, say=typer.echo)
-    run = runner.audit(wanted, _executor(executor))
+    wanted.outputs = outputs.absolute() if outputs else wanted.outputs
+    with carrier(executor) as notebooks:
+        run = runner.audit(wanted, notebooks)
     kept = Record.read(run)
     _print_verdict(kept, run)
     raise SystemExit(NO_GO if getattr(kept.decision, stage) == "NO-GO" else 0)
 
 
-def _executor(name: str) -> Any:
-    """The executor that carries the notebooks: None for the local pool, or a Dask cluster's."""
+@contextmanager
+def carrier(name: str) -> Iterator[Executor | None]:
+    """The executor that carries the notebooks: None for the local pool, or a Dask cluster's.
+
+    A notebook whose worker is lost is run again on another one.
+    """
     if name == "local":
-        return None
+        yield None
+        return
     if not name.startswith("dask://"):
         stop(f"no such executor: {name} (local, or dask://host:port)")
     try:
         from distributed import Client
     except ImportError:
         stop("the executor dask needs the package distributed: pip install distributed")
-    cluster = Client(name.replace("dask://", "tcp://"))  # type: ignore[no-untyped-call]
-    return cluster.get_executor(pure=False)  # type: ignore[no-untyped-call]
+    address = name.removeprefix("dask://")
+    try:
+        client = Client(f"tcp://{address}", timeout=SCHEDULER_SECONDS)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError):
+        stop(f"no Dask scheduler answers at {address}")
+    with client, client.get_executor(pure=False) as executor:  # type: ignore[no-untyped-call]
+        yield executor
 
 
 def _print_verdict(kept: Record, run: Path) -> None:
