@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
@@ -20,7 +21,7 @@ from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
 from ..target import Target, need
 from . import catalogue_queries as ask
-from . import database
+from . import ciphertext_room, database, orm_statements, upserts
 from .catalogue_text import constraint, index
 from .init_sql import extension_missing, loaded, read_script
 from .models import emit
@@ -109,6 +110,7 @@ def live(target: Target) -> Collected:
             read(session.connection, parameters.schemas, bodies=False), parameters.ignore_tables
         )
         facts = {"access": session.facts, **_counted(records, parameters.schemas)}
+    ciphertext_room.mark(records, target.encryption)
     facts["ignored_tables"] = parameters.ignore_tables
     return Collected(records, facts, {"PostgreSQL": session.facts["server_version"]})
 
@@ -136,10 +138,32 @@ def orm(target: Target) -> Collected:
         ):
             record["client_default"] = said["client_default"]
             record["omitted"] = said["server_default"] or said["autoincrement"]
+    upserts.mark(records, upserts.found_in(_own_code(target)))
     facts = {"extensions_assumed": extensions, **_counted(records, schemas)}
     facts["models"] = target.orm.about if target.orm else None
+    facts["tried"] = _tried(target, records)
     tools = {"PostgreSQL": str(scratch.server().installation), **emitted["tools"]}
     return Collected(records, facts, tools)
+
+
+def _own_code(target: Target) -> list[Path]:
+    """The folders of the application's own code, as the parameters put them on its path."""
+    folders = [Path(part.value()) for part in target.orm.path] if target.orm else []
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _tried(target: Target, wanted: list[Record]) -> list[Record]:
+    """What the ORM's statements meet on a copy of the live tables; nothing where none is reached,
+    which ``live`` tells."""
+    parameters = target.database
+    if parameters is None:
+        return []
+    try:
+        with database.session(target) as session:
+            found = read(session.connection, parameters.schemas, bodies=False)
+    except NotMeasured:
+        return []
+    return orm_statements.tried(without_ignored(found, parameters.ignore_tables), wanted)
 
 
 @source("passive")

@@ -44,7 +44,8 @@ def statements(models: list[Any]) -> list[str]:
 
     with connection.schema_editor(collect_sql=True) as editor:
         for model in models:
-            editor.create_model(model)
+            if not model._meta.auto_created:  # a table between two comes with one of them
+                editor.create_model(model)
     return [one for one in editor.collected_sql if not one.startswith("--")]
 
 

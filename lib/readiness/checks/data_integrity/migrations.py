@@ -8,7 +8,7 @@ from readiness.check import Criteria, check
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Severity, Status, Strength, counted, verdict_of
 from readiness.sources import catalogue, migrations
-from readiness.sources.drift import BREAKING, RISKY, compare
+from readiness.sources.drift import BREAKING, RISKY, between
 
 EXPECTED = "one head, applied in the live database, and replayed to its schema from nothing"
 
@@ -103,7 +103,7 @@ def _history(facts: dict[str, Any]) -> list[dict[str, Any]]:
 def _differences(live: Evidence, replayed: Evidence) -> list[dict[str, Any]]:
     return [
         _one(f"{one['class']} difference after the replay", _place(one)) | one
-        for one in compare(live.records, replayed.records, whole=True)
+        for one in between(live, replayed)
         if one["class"] in (BREAKING, RISKY)
     ]
 

@@ -9,13 +9,13 @@ from readiness.check import Criteria, check
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Severity, verdict_of
 from readiness.sources import catalogue
-from readiness.sources.drift import BREAKING, CLASSES, COSMETIC, RISKY, compare
+from readiness.sources.drift import BREAKING, CLASSES, COSMETIC, RISKY, between
 
 DDL = "https://www.postgresql.org/docs/current/ddl.html"
 
 
-def _judge(live: Evidence, wanted: Evidence, whole: bool, who: str) -> Judgement:
-    found = compare(live.records, wanted.records, whole=whole)
+def _judge(live: Evidence, wanted: Evidence, who: str) -> Judgement:
+    found = between(live, wanted)
     counts = Counter(one["class"] for one in found)
     offenders = [one for one in found if one["class"] in (BREAKING, RISKY)]
     tables = sum(record["kind"] == "table" for record in wanted.records)
@@ -62,7 +62,8 @@ def live_matches_orm(live: Evidence, orm: Evidence, criteria: Criteria) -> Judge
     database, and the two catalogues are compared object by object: tables, columns with type,
     nullability and default, keys, checks, indexes, enums, sequences. Each difference is classed:
     breaking (a statement the ORM will issue fails or loses data), risky (it works until it does
-    not), cosmetic (no statement notices).
+    not), cosmetic (no statement notices). What is called breaking is tried: the ORM's own SELECT
+    and INSERT run on an empty copy of the live table, and the server's error stands as proof.
 
     Why: the application is tested against its models and runs against the database. Where the two
     drifted apart, the first request that touches the place fails, or quietly stores something else.
@@ -72,7 +73,7 @@ def live_matches_orm(live: Evidence, orm: Evidence, criteria: Criteria) -> Judge
     correct the model, and let the pipeline compare both from now on. A table of another tool
     belongs under target.database.ignore_tables.
     """
-    return _judge(live, orm, whole=False, who="the ORM")
+    return _judge(live, orm, who="the ORM")
 
 
 @check(
@@ -96,4 +97,4 @@ def live_matches_init_sql(live: Evidence, init_sql: Evidence, criteria: Criteria
     database to the script), and load the script in the pipeline. Name tables that other tools keep
     there under target.database.ignore_tables.
     """
-    return _judge(live, init_sql, whole=True, who="init.sql")
+    return _judge(live, init_sql, who="init.sql")

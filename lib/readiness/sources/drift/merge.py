@@ -7,7 +7,7 @@ names of constraints and indexes are PostgreSQL's or a tool's business.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .difference import Record
 from .names import Name
@@ -32,7 +32,7 @@ def compare(live: Sequence[Record], wanted: Sequence[Record], whole: bool = Fals
     ``whole``: what is wanted claims to be all there is (init.sql), so that what only the live
     database has is a difference that matters; models (an ORM) need not map everything.
     """
-    here, there = _Side(live), _Side(wanted)
+    here, there = Side(live), Side(wanted)
     found = [*_tables(here, there, whole)]
     found += [d.row("") for d in compare_others(here.others, there.others, whole)]
     order = {name: place for place, name in enumerate(CLASSES)}
@@ -55,7 +55,7 @@ def repair_script(differences: Sequence[Record]) -> str:
     return "\n\n".join(dict.fromkeys(one["repair"] for one in ordered if one["repair"]))
 
 
-class _Side:
+class Side:
     """A catalogue by kind and name."""
 
     def __init__(self, records: Sequence[Record]) -> None:
@@ -68,8 +68,8 @@ class _Side:
                 self.tables[place] = Relation(place, record)
             else:
                 rest.append(record)
-        tables: dict[tuple[str, str], Relation] = {}
-        tables.update(self.tables)  # a Name equals its tuple, which is quicker to make
+        # A Name equals its tuple, which is quicker to make.
+        tables: Mapping[tuple[str, str], Relation] = dict(self.tables.items())
         for record in rest:
             kind = record["kind"]
             if "table" not in record:
@@ -84,7 +84,7 @@ class _Side:
                     relation.parts.append(record)
 
 
-def _tables(here: _Side, there: _Side, whole: bool) -> Iterator[Record]:
+def _tables(here: Side, there: Side, whole: bool) -> Iterator[Record]:
     for place, wanted in there.tables.items():
         live = here.tables.get(place)
         for one in compare_relations(live, wanted, whole):

@@ -43,7 +43,7 @@ def compare_others(
         ours, theirs = here.get(kind, {}), there.get(kind, {})
         for place, wanted in theirs.items():
             if (live := ours.get(place)) is None:
-                said, repair = _described(wanted), _created(kind, place, wanted)
+                said, repair = _described(wanted), created(kind, place, wanted)
                 yield Difference(kind, _shown(place), "missing", said, MISSING[kind], repair)
             elif changed := _changed(kind, place, live, wanted):
                 verdict, repair = changed
@@ -125,12 +125,13 @@ def _changed(kind: str, place: Name, live: Record, wanted: Record) -> tuple[Verd
         return None
     repair = {
         "sequence": f"ALTER SEQUENCE {place.sql} AS {wanted['definition']};",
-        "function": _created(kind, place, wanted),
+        "function": created(kind, place, wanted),
     }.get(kind, f"{BY_HAND}make the type {place.sql} anew, with the columns that use it")
     return (RISKY, "it is defined in another way"), repair
 
 
-def _created(kind: str, place: Name, wanted: Record) -> str:
+def created(kind: str, place: Name, wanted: Record) -> str:
+    """The statement that makes a schema, extension, type, domain, sequence or function."""
     if kind == "enum":
         labels = ", ".join(literal(label) for label in wanted["labels"])
         return f"CREATE TYPE {place.sql} AS ENUM ({labels});"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ...evidence import Evidence
 
-COLUMNS = ["class", "kind", "table", "object", "live", "wanted", "reason", "repair"]
+COLUMNS = ["class", "kind", "table", "object", "live", "wanted", "reason", "proof", "repair"]
 COLOURS = {BREAKING: TONES["bad"], RISKY: TONES["caution"], COSMETIC: TONES["unknown"]}
 PATTERNS = {BREAKING: "", RISKY: "/", COSMETIC: "."}  # told apart without colour, too
 MOST_TABLES = 30  # in the figure; the worst ones
@@ -25,7 +25,9 @@ def differences(live: Evidence, wanted: Evidence, classes: Sequence[str] = CLASS
     """A data frame of the differences of these classes, the worst first."""
     import pandas as pd
 
-    return pd.DataFrame([d for d in _found(live, wanted) if d["class"] in classes], columns=COLUMNS)
+    return pd.DataFrame(
+        [d for d in between(live, wanted) if d["class"] in classes], columns=COLUMNS
+    )
 
 
 def figure(live: Evidence, wanted: Evidence) -> Any:
@@ -33,7 +35,7 @@ def figure(live: Evidence, wanted: Evidence) -> Any:
     if problem := live.problem or wanted.problem:
         return f"Nothing to compare: {problem.message}"
     counts: dict[str, dict[str, int]] = {}
-    for one in _found(live, wanted):
+    for one in between(live, wanted):
         table = counts.setdefault(one["table"] or "types, sequences", dict.fromkeys(CLASSES, 0))
         table[one["class"]] += 1
     if not counts:
@@ -68,7 +70,14 @@ def _drawn(counts: dict[str, dict[str, int]]) -> Any:
     return drawn
 
 
-def _found(live: Evidence, wanted: Evidence) -> list[dict[str, Any]]:
+def between(live: Evidence, wanted: Evidence) -> list[dict[str, Any]]:
+    """The differences of two catalogues as evidence, each with its ``proof`` where a statement of
+    the ORM was tried on a copy of the live table and failed."""
     if live.problem or wanted.problem or not wanted.records:
         return []
-    return compare(live.records, wanted.records, whole=not wanted.source.endswith(".orm"))
+    found = compare(live.records, wanted.records, whole=not wanted.source.endswith(".orm"))
+    tried = {(one["table"], one["object"]): one for one in wanted.facts.get("tried", ())}
+    for one in found:
+        proof = tried.get((one["table"], one["object"])) if one["class"] == BREAKING else None
+        one["proof"] = f"{proof['statement']} -> {proof['answer']}" if proof else ""
+    return found
