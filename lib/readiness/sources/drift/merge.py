@@ -51,8 +51,15 @@ def repair_script(differences: Sequence[Record]) -> str:
             kind = "retyped"
         return ORDER.index(kind) if kind in ORDER else len(ORDER)
 
-    ordered = sorted(differences, key=place)
-    return "\n\n".join(dict.fromkeys(one["repair"] for one in ordered if one["repair"]))
+    steps: list[str] = []
+    keys: list[str] = []  # of tables that are made here: when all of them are there
+    for one in sorted(differences, key=place):
+        lines = one["repair"].splitlines()
+        if one["live"] == "missing" and len(lines) > 1:
+            keys += [line for line in lines if " FOREIGN KEY " in line]
+            lines = [line for line in lines if " FOREIGN KEY " not in line]
+        steps.append("\n".join(lines))
+    return "\n\n".join(dict.fromkeys(step for step in (*steps, *keys) if step))
 
 
 class Side:
