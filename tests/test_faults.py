@@ -38,6 +38,8 @@ READS = {  # what each kind of source looks at; one that stands nowhere is alway
     "http": {"service"},
     "latency": {"service"},
     "load": {"service"},
+    "frontend": {"front end"},
+    "bundle": {"front end"},
     "queries": {"database"},
     "indexes": {"database"},
     "slow_log": {"database"},
@@ -69,6 +71,7 @@ def touched(fault):
     for file in fault.get("files", ()):
         top = file["path"].split("/")[0]
         found.add(parts.get(top, "other files") or "infrastructure")
+        found |= {"front end"} if top == "frontend" else set()
     return found
 
 

@@ -26,7 +26,7 @@ WHERE k.contype = 'f' AND k.conparentid = 0 AND n.nspname = ANY (%s::text[])
 """
 INDEXES = """
 SELECT n.nspname || '.' || t.relname AS table, x.relname::text AS name,
-       pg_relation_size(x.oid) AS bytes, i.indisunique AS is_unique, i.indisprimary AS is_primary,
+       x.oid::bigint AS number, pg_relation_size(x.oid) AS bytes, i.indisunique AS is_unique, i.indisprimary AS is_primary,
        i.indisvalid AS valid, coalesce(s.idx_scan, 0) AS scans,
        EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid) AS of_constraint,
        concat_ws('|', i.indrelid, i.indkey, i.indclass, i.indcollation, i.indoption, x.relam,
@@ -96,10 +96,10 @@ def _dead_share(database: Any, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mark_doubles(indexes: list[dict[str, Any]]) -> None:
-    """Say of each index which other means exactly the same; the one to keep comes first."""
+    """Say of each index which older one means exactly the same, so that the younger one can go."""
     first: dict[str, dict[str, Any]] = {}
     for row in sorted(
-        indexes, key=lambda r: (not r["of_constraint"], not r["is_unique"], r["name"])
+        indexes, key=lambda r: (not r["of_constraint"], not r["is_unique"], r["number"])
     ):
         kept = first.setdefault(row.pop("meaning"), row)
         row["same_as"] = kept["name"] if kept is not row else None

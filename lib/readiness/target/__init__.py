@@ -27,6 +27,7 @@ from .access import (
 from .database import Backup, Database, Orm
 from .declaration import Declaration
 from .encryption import CipherCode, Encryption
+from .frontend import Frontend, PageTargets
 from .http import (
     Authentication,
     Canary,
@@ -71,6 +72,7 @@ __all__ = [
     "Dependencies",
     "Encryption",
     "ExpectedFailure",
+    "Frontend",
     "Gate",
     "HealthEndpoint",
     "Http",
@@ -85,6 +87,7 @@ __all__ = [
     "Orm",
     "Outage",
     "Owned",
+    "PageTargets",
     "PercentileTargets",
     "Permissions",
     "Plaintext",
@@ -119,6 +122,7 @@ class Target(Section):
     commit: Deferred | None = None
     http: Http | None = None
     load: Load | None = None
+    frontend: Frontend | None = None
     database: Database | None = None
     queries: Queries = Queries()
     orm: Orm | None = None

@@ -1,0 +1,1 @@
+"""Loading pages in a real browser, in a process of its own."""
