@@ -112,7 +112,7 @@ def _flips(before: Run, after: Run) -> Iterator[Flip]:
     for check in [*olds, *(c for c in news if c not in olds)]:
         old, new = olds.get(check), news.get(check)
         if old is None or new is None:
-            yield _came_or_went(old, new, after[1])
+            yield _came_or_went(old, new, before[1], after[1])
         elif _stands(old) != _stands(new):
             yield _flip(old, new, before, after)
 
@@ -123,14 +123,17 @@ def _stands(finding: Finding) -> tuple[object, ...]:
     return judging.answer_of(finding), waived, finding.carried_over is not None
 
 
-def _came_or_went(old: Finding | None, new: Finding | None, after: Record) -> Flip:
+def _came_or_went(old: Finding | None, new: Finding | None, before: Record, after: Record) -> Flip:
     finding = old or new
     assert finding is not None
-    cause, why = Cause.POLICY, f"policy {'expects' if new else 'does not expect'} it now"
-    if new is None and finding.area not in {n.area for n in after.notebooks}:
+    covered = [finding.area in {n.area for n in record.notebooks} for record in (before, after)]
+    cause, why = Cause.POLICY, f"policy {'expects' if new else 'no longer expects'} it"
+    if not covered[1]:
         cause, why = Cause.LOST, "its area was not part of the later run"
-    elif old is None and new is not None and finding.area not in {a.area for a in after.areas}:
-        cause, why = Cause.UNKNOWN, "its area has no result"
+    elif not covered[0]:
+        cause, why = Cause.GAINED, "its area was not part of the earlier run"
+    elif before.policy == after.policy:
+        cause, why = Cause.UNKNOWN, "one run has no answer of it, though policy is the same"
     said = [str(judging.answer_of(f)) if f else "absent" for f in (old, new)]
     return Flip(
         check=finding.check,

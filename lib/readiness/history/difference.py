@@ -14,6 +14,7 @@ from typing import Any
 
 MOST_TRIALS = 400
 MOST_PAIRS = 250_000
+ALIKE = 0.3  # from this share of common values on, two rows are taken to be of the same thing
 ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "absent"})()
 
 Place = tuple[str, ...]
@@ -102,13 +103,12 @@ def _paired(before: list[Any], after: list[Any]) -> Iterable[tuple[str, Any, Any
             of[m] = same.pop()
             del free[of[m]]
     rest = [m for m in range(len(after)) if m not in of]
-    close = len(free) * len(rest) <= MOST_PAIRS
-    for m in rest:
-        likeness = {n: _alike(before[n], after[m]) for n in free} if close else {}
-        best = max(likeness, key=lambda n: (likeness[n], n == m), default=None)
-        if best is not None and likeness[best] >= 0.5:
-            of[m] = best
-            del free[best]
+    if len(free) * len(rest) <= MOST_PAIRS:
+        pairs = [(_alike(before[n], after[m]), n == m, -n, -m) for n in free for m in rest]
+        for likeness, _, n, m in sorted(pairs, reverse=True):
+            if likeness >= ALIKE and -n in free and -m not in of:
+                of[-m] = -n
+                del free[-n]
     for m, row in enumerate(after):
         old = before[of[m]] if m in of else ABSENT
         yield f"{m + 1}{_name(row)}", old, row

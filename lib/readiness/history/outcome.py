@@ -40,6 +40,8 @@ class Shift(BaseModel):
 def shifts(before: Run, after: Run, flipped: Iterable[str]) -> list[Shift]:
     """Every colour and verdict that differs, with its causes."""
     old, new = _recorded(before[1]), _recorded(after[1])
+    if old == new:
+        return []
     steps = list(_steps(before, after))
     found = []
     for what in [*new, *(one for one in old if one not in new)]:

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
 from .. import record
-from ..finding import AREAS, Finding
+from ..finding import AREAS
+from ..history.comparison import Comparison, compare
 from ..record import Record
-from .blocks import Code, Column, Head, Mark, Paragraph, Table, Text
+from . import flips, trends
+from .blocks import Block, Code, Column, Head, Mark, Paragraph, Table, Text
 from .display import use_our_look
 from .document import Document
-from .look import TONES, Figure
+from .look import Figure
 from .sections import TITLES
 from .text import line
 
 MOST_RUNS = 200
-SYMBOLS = {"GREEN": "circle", "YELLOW": "triangle-up", "RED": "square"}
-
-
-@dataclass(frozen=True)
-class Flip:
-    """A check whose status is another one than in the run before."""
-
-    run: str
-    before: Finding | None
-    after: Finding
+COMPARED = 20  # runs, each with the one before it; comparing judges evidence again
+SHOWN = 40  # rows of a table
 
 
 def read_runs(
@@ -38,23 +32,15 @@ def read_runs(
     folders = [p for p in record.runs(environment, outputs) if p.name <= until]
     for folder in folders[-most:]:
         try:
-            found.append(Record.read(folder))
+            run = Record.read(folder)
         except record.RecordError:
             broken.append(folder.name)
+            continue
+        if run.run == folder.name:
+            found.append(run)
+        else:  # a copied folder is not a run of its own
+            broken.append(folder.name)
     return found, broken
-
-
-def flips(runs: Sequence[Record]) -> list[Flip]:
-    """Every change of a status from one run to the next, newest first."""
-    found = []
-    for before, after in pairwise(runs):
-        known = {f.check: f for f in before.findings}
-        found += [
-            Flip(after.run, known.get(f.check), f)
-            for f in after.findings
-            if f.check not in known or known[f.check].status is not f.status
-        ]
-    return found[::-1]
 
 
 class History:
@@ -62,16 +48,30 @@ class History:
 
     def __init__(self, environment: str | None = None, outputs: str | Path | None = None) -> None:
         self.environment = environment or "demo"
-        folder = Path(outputs) if outputs else record.OUTPUTS
-        self.runs, self.broken = read_runs(self.environment, folder)
+        self._outputs = Path(outputs) if outputs else record.OUTPUTS
+        self.runs, self.broken = read_runs(self.environment, self._outputs)
+        most = max((len(run.areas) for run in self.runs), default=0)
+        self.complete = [run for run in self.runs if len(run.areas) == most]
         use_our_look()
+
+    def read(self) -> Document:
+        """How many runs there are, and which cannot be read or were of some areas only."""
+        said = f"{len(self.runs)} runs of {line(self.environment)} can be read."
+        blocks: list[Block] = [Paragraph(said)]
+        if self.broken:
+            names = ", ".join(line(name) for name in self.broken[:SHOWN])
+            blocks.append(Paragraph(f"Left out, as they cannot be read: {names}.", "note"))
+        if partial := len(self.runs) - len(self.complete):
+            said = f"{partial} were of some areas only; they are not compared with the others."
+            blocks.append(Paragraph(said, "note"))
+        return Document(blocks)
 
     def verdicts(self) -> Document:
         """One row a run, newest first: verdicts, colours, counts."""
         if not self.runs:
-            return Document([Paragraph(f"There is no run of {self.environment} yet.", "note")])
+            return self._nothing()
         rows: list[list[Text]] = []
-        for run in reversed(self.runs):
+        for run in self.runs[: -SHOWN - 1 : -1]:
             colours = {r.area: Mark.of(r.colour) for r in run.areas}
             rows.append(
                 [
@@ -86,78 +86,54 @@ class History:
             )
         counts = [Column(name, True) for name in ("Passed", "Failed", "Unknown")]
         columns: list[Head] = ["Run", "Staging", "Production", *(TITLES[a] for a in AREAS), *counts]
-        note = f"Not readable: {', '.join(self.broken)}." if self.broken else ""
         caption = f"The runs of {self.environment}, newest first"
-        return Document([Table(columns, rows, caption, row_header=0, note=note)])
+        return Document([Table(columns, rows, caption, row_header=0, note=self._cut(rows))])
 
     def colours(self) -> Figure | Document:
         """The colour of each area, run by run."""
-        if not self.runs:
-            return self.verdicts()
-        import plotly.graph_objects as go
-
-        figure = go.Figure()
-        for colour, symbol in SYMBOLS.items():
-            seen = [(r, a) for r in self.runs for a in r.areas if a.colour == colour]
-            mark = Mark.of(colour)
-            figure.add_scatter(
-                x=[run.finished.isoformat() for run, _ in seen],
-                y=[TITLES[area.area] for _, area in seen],
-                mode="markers",
-                name=str(mark),
-                marker={"symbol": symbol, "size": 13, "color": TONES[mark.tone]},
-                hovertemplate="%{y}, %{x}<extra></extra>",
-            )
-        order = [TITLES[area] for area in AREAS]
-        figure.update_layout(
-            height=320,
-            xaxis={"title": {"text": "run finished (UTC)"}, "type": "date"},
-            yaxis={"categoryorder": "array", "categoryarray": order[::-1]},
-        )
-        return Figure(figure, "Colour of each area, run by run")
+        return trends.colours(self.runs) if self.runs else self._nothing()
 
     def confidence(self) -> Figure | Document:
         """The confidence in each area, run by run."""
-        if not self.runs:
-            return self.verdicts()
-        import plotly.graph_objects as go
+        return trends.confidence(self.runs) if self.runs else self._nothing()
 
-        figure = go.Figure()
-        for area in AREAS:
-            seen = [
-                (r.finished, a.confidence) for r in self.runs for a in r.areas if a.area == area
-            ]
-            figure.add_scatter(
-                x=[moment.isoformat() for moment, _ in seen],
-                y=[round(100 * share, 1) for _, share in seen],
-                mode="lines+markers",
-                name=TITLES[area],
-                hovertemplate="%{y:.0f} %<extra>" + TITLES[area] + "</extra>",
-            )
-        figure.update_layout(
-            height=360,
-            xaxis={"title": {"text": "run finished (UTC)"}, "type": "date"},
-            yaxis={"title": {"text": "confidence, %"}, "range": [0, 100]},
-        )
-        return Figure(figure, "Confidence in each area, run by run")
+    def counts(self) -> Figure | Document:
+        """How many checks passed, failed and were not measured, run by run."""
+        return trends.counts(self.complete) if self.runs else self._nothing()
 
-    def flips(self, most: int = 100) -> Document:
-        """The checks whose status changed between one run and the next, newest first."""
-        if len(self.runs) < 2:
-            return Document([Paragraph("Fewer than two runs: nothing to compare.", "note")])
-        found = flips(self.runs)
+    def percentiles(self) -> Figure | Document:
+        """The measured 95th percentile of each endpoint with its bounds, run by run."""
+        return trends.percentiles([(self._folder(run), run) for run in self.complete])
+
+    def outcomes(self) -> Document:
+        """Colours and verdicts that turned between one run and the next, newest first."""
+        tables = [flips.outcome(one) for one in self._compared if one.outcome]
+        return Document([*tables] if tables else [self._none("colour or verdict turned")])
+
+    def flips(self) -> Document:
+        """Answers that differ between one run and the next, newest first, with their causes."""
+        found = [(one.after, flip) for one in self._compared for flip in one.flips]
         if not found:
-            return Document([Paragraph("No check changed its status between runs.", "note")])
-        rows: list[list[Text]] = [
-            [
-                Code(flip.run),
-                Code(flip.after.check),
-                Mark.status(flip.before.status) if flip.before else "—",
-                Mark.status(flip.after.status),
-                line(flip.after.observed, 160),
-            ]
-            for flip in found[:most]
-        ]
-        columns: list[Head] = ["In run", "Check", "Before", "After", "Observed"]
-        note = f"{most} of {len(found):,} changes." if len(found) > most else ""
-        return Document([Table(columns, rows, "Changes of status", note=note)])
+            return Document([self._none("answer differs")])
+        note = f"{SHOWN} of {len(found):,} changes." if len(found) > SHOWN else ""
+        return Document([flips.flips(found[:SHOWN], "Answers that differ, and why", note)])
+
+    @cached_property
+    def _compared(self) -> list[Comparison]:
+        """Each of the last complete runs with the one before it, newest first."""
+        pairs = list(pairwise(self.complete[-COMPARED - 1 :]))
+        return [compare(self._folder(a), self._folder(b)) for a, b in reversed(pairs)]
+
+    def _folder(self, run: Record) -> Path:
+        return (self._outputs / self.environment / run.run).resolve()
+
+    def _nothing(self) -> Document:
+        return Document([Paragraph(f"There is no run of {self.environment} yet.", "note")])
+
+    def _none(self, what: str) -> Paragraph:
+        if len(self.complete) < 2:
+            return Paragraph("Fewer than two complete runs: nothing to compare.", "note")
+        return Paragraph(f"Between the last {len(self._compared) + 1} runs no {what}.", "note")
+
+    def _cut(self, rows: Sequence[object]) -> str:
+        return f"{len(rows)} of {len(self.runs)} runs." if len(rows) < len(self.runs) else ""
