@@ -118,6 +118,8 @@ def _paired(before: list[Any], after: list[Any]) -> Iterable[tuple[str, Any, Any
 
 def _alike(old: Any, new: Any) -> float:
     """The share of values that two rows have in common, 0 to 1; a row's first words name it."""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and new:
+        return sum(bool(a == b) for a, b in zip(old, new, strict=True)) / len(new)
     if not isinstance(old, Mapping) or not isinstance(new, Mapping) or not new:
         return 0.0
     named = _name(old) == _name(new) and bool(_name(new))
