@@ -176,6 +176,25 @@ def test_history_names_the_causes_and_leaves_a_broken_run_out(run, tmp_path):
     assert "the target changed" in history.flips()._repr_markdown_()
 
 
+def test_percentiles_are_drawn_with_their_bounds_from_run_to_run(tmp_path):
+    for n, slower in enumerate((1.0, 3.0), 1):
+        folder = tmp_path / "demo" / f"2026010{n}T000000Z"
+        record = {
+            "endpoint": "GET /api/<b>health",
+            "targets": {"p95": 50.0},
+            "samples_ms": [slower * (5 + k % 7) for k in range(600)],
+            "looks": [20, 600],
+            "confidence": 0.95,
+        }
+        kept = sample_run.evidence(folder, "PERF-BASELINE", [record])
+        found = sample_run.finding("PERF-BASELINE", Status.PASS, evidence=[kept])
+        sample_run.write(folder, [found])
+    figure = History("demo", tmp_path).percentiles()
+    (line,) = figure.figure.data
+    assert list(line.y) == [11.0, 33.0]
+    assert "<b>" not in figure._repr_mimebundle_()[0]["text/html"]
+
+
 def test_differences_are_found_whatever_moved():
     before = {"rows": [{"path": f"/{n}", "ok": True, "ms": n} for n in range(50)]}
     rows = [{**row, "ms": row["ms"] + 0.5} for row in reversed(before["rows"])]

@@ -658,15 +658,37 @@ def test_history_tells_what_changed(outputs):
     said = repr(history.verdicts())
     assert said.index("20260217T095804Z") < said.index("20260216T095804Z")
     changes = history.flips()._repr_markdown_()
-    assert "| `20260217T095804Z` | `DEP-COMPOSE-SERVICES` | ● PASS | ■ FAIL |" in changes
-    for figure in (history.colours(), history.confidence()):
+    assert "| `20260217T095804Z` | `DEP-COMPOSE-SERVICES` | ● PASS → ■ FAIL" in changes
+    assert "Staging" in repr(history.outcomes()) or "staging" in repr(history.outcomes())
+    for figure in (history.colours(), history.confidence(), history.counts()):
         assert figure._repr_mimebundle_()[0]["application/vnd.plotly.v1+json"]["data"]
 
 
 def test_history_of_nothing_is_a_sentence(tmp_path):
     history = History("nowhere", tmp_path)
-    for shown in (history.verdicts(), history.colours(), history.confidence(), history.flips()):
-        assert "no run" in repr(shown) or "Fewer than two" in repr(shown)
+    shown = [history.read(), history.verdicts(), history.colours(), history.confidence()]
+    shown += [history.counts(), history.percentiles(), history.outcomes(), history.flips()]
+    for one in shown:
+        assert re.search("no run|0 runs|No latency|Fewer than two", repr(one))
+
+
+def test_history_of_one_run_and_of_some_areas_only(outputs, tmp_path):
+    home = tmp_path / "demo"
+    shutil.copytree(outputs / "demo" / "20260216T095804Z", home / "20260216T095804Z")
+    history = History("demo", tmp_path)
+    assert "Fewer than two" in repr(history.flips())
+    assert history.confidence()._repr_mimebundle_()[0]
+    partial = Record.read(home / "20260216T095804Z").model_copy(
+        update={"run": "20260218T095804Z", "areas": history.runs[0].areas[:1]}
+    )
+    (home / "20260218T095804Z").mkdir()
+    (home / "20260218T095804Z" / "findings.json").write_text(partial.to_json())
+    shutil.copytree(home / "20260216T095804Z", home / "20260219T095804Z")  # says it is another run
+    history = History("demo", tmp_path)
+    assert "1 were of some areas only" in repr(history.read())
+    assert "20260219T095804Z" in repr(history.read())
+    assert "Fewer than two" in repr(history.flips())
+    assert history.verdicts()._repr_html_()
 
 
 def test_an_assessment_without_a_run_says_what_to_do(tmp_path, monkeypatch):
