@@ -26,6 +26,7 @@ def sign(
     """Sign a run: every byte of it, with your decision. The passphrase is asked for."""
     from .. import keys, signing
     from ..decision import Verdict
+    from ..report import render
 
     if decision not in list(Verdict):
         stop(f"no such decision: {decision} ({', '.join(Verdict)})")
@@ -38,6 +39,9 @@ def sign(
         override=override,
         folder=trust or keys.FOLDER,
     )
+    home = run.resolve().parent.parent
+    if (home / "index.html").exists():  # it says who signed
+        render.index(home)
     said = f"signed as {done.name}, {done.role}: {done.decision} for {done.stage}"
     typer.echo(f"{said} (key {done.key_id[:16]})")
 
