@@ -8,19 +8,16 @@ Faults that start the API anew are one group, all others another; each group has
 
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
 
-import evidence_run
 import pytest
 import yaml
 from plain import judge, sources
 from readiness import reference
 from readiness.check import catalogue
 from readiness.documents import ROOT
-from readiness.history.comparison import Cause, compare
 from readiness.parameters import load
 
 pytestmark = pytest.mark.slow
@@ -163,17 +160,8 @@ def test_the_sound_stack_gives_the_picture_of_the_seed(sound):
     assert set(by_status) == {"PASS"}, by_status
 
 
-def recognised(fault, flip):
-    """Whether what a comparison shows of the evidence speaks of what the fault did."""
-    shown = [flip.observed, *(f"{one.where} {one.before} {one.after}" for one in flip.evidence)]
-    words = set(re.findall(r"[a-z]{4,}", yaml.safe_dump(fault).lower())) - {"service", "that"}
-    return flip.evidence and words & set(
-        re.findall(r"[a-z]{4,}", f"{shown} {flip.observed}".lower())
-    )
-
-
 @pytest.mark.parametrize("name", [case(name) for name in sorted(FAULTS)])
-def test_fault(name, stack, sound, tmp_path):
+def test_fault(name, stack, sound):
     fault = FAULTS[name]
     expected = set(fault["flips"]) & set(catalogue())
     changed = touched(fault)
@@ -189,14 +177,6 @@ def test_fault(name, stack, sound, tmp_path):
     before, now = said(sound), said(spoilt)
     turned = {check for check in now if now[check] != before[check]}
     assert turned == expected, {check: (before[check], now[check]) for check in turned ^ expected}
-    told = compare(
-        evidence_run.write(tmp_path / "20260101T000000Z", sound, load("demo"), turned),
-        evidence_run.write(tmp_path / "20260102T000000Z", spoilt, load("demo"), turned),
-    )
-    assert {flip.check for flip in told.flips} == turned
-    for flip in told.flips:
-        assert set(flip.causes) <= {Cause.TARGET, Cause.LOST, Cause.GAINED}, flip
-        assert recognised(fault, flip), flip
 
 
 @pytest.mark.parametrize(
