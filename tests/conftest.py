@@ -69,3 +69,30 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=list(QUIETLY))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def outputs(tmp_path_factory):
+    """Two rendered runs of `demo`: the first like the seed, the second hostile."""
+    import sample_run
+    from readiness.report import render
+
+    home = tmp_path_factory.mktemp("outputs")
+    for name, write in (("20260216T095804Z", "sample"), ("20260217T095804Z", "hostile")):
+        run = getattr(sample_run, write)(home / "demo" / name)
+        render.assessment(run)
+    (home / "demo" / "latest").symlink_to("20260217T095804Z")
+    (home / "broken" / "20260216T095804Z").mkdir(parents=True)
+    (home / "broken" / "latest").symlink_to("20260216T095804Z")
+    render.index(home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def sample(outputs):
+    return outputs / "demo" / "20260216T095804Z"
+
+
+@pytest.fixture(scope="session")
+def hostile(outputs):
+    return outputs / "demo" / "20260217T095804Z"
