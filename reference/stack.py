@@ -44,6 +44,7 @@ finally:
 
 WORKERS = 2
 DATABASE = "nps"
+COPY = "nps_restored"
 START_SECONDS = 60
 STOP_SECONDS = 10
 ROLES = {"admin": "admin", "moderator": "moderator", "user": "user", "user2": "user"}
@@ -93,10 +94,10 @@ class Stack:
     def report_folder(self) -> Path:
         return self.state / (self.record.get("reports") or "reports")
 
-    def database_url(self, role: str) -> str:
+    def database_url(self, role: str, database: str = DATABASE) -> str:
         """Over TCP and with a password, as in a deployment."""
         password, port = self.secrets["database"][role], self.record["database_port"]
-        return f"postgresql://{role}:{password}@127.0.0.1:{port}/{DATABASE}"
+        return f"postgresql://{role}:{password}@127.0.0.1:{port}/{database}"
 
     def superuser(self, database: str = DATABASE) -> psycopg.Connection:
         """A connection through the socket, for what no role of the service may do."""
@@ -109,6 +110,7 @@ class Stack:
         variables = {
             "NPS_BASE_URL": self.url,
             "NPS_DATABASE_URL": self.database_url("nps_audit"),
+            "NPS_RESTORED_DATABASE_URL": self.database_url("nps_audit", COPY),
             "NPS_BACKUP_DATABASE_URL": self.database_url("nps_backup"),
             "NPS_APP_DATABASE_URL": self.database_url("nps_app"),
             "NPS_ENCRYPTION_KEY": known["encryption_key"],
@@ -146,6 +148,7 @@ class Stack:
         self.start_database()
         self._load_schema()
         self._seed()
+        self._copy()
         self.start_api()
 
     def _server(self) -> postgresql.Server:
@@ -220,6 +223,11 @@ class Stack:
         done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
         if done.returncode:
             raise StackError(f"seeding failed: {done.stderr[-800:]}")
+
+    def _copy(self) -> None:
+        """The database as it was seeded, as if a backup of it had been restored."""
+        with self.superuser("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {COPY} TEMPLATE {DATABASE}")
 
     def start_api(self) -> None:
         """Start the workers in a session of their own and wait until all of them answer."""

@@ -42,6 +42,7 @@ from .variables import redact
 
 RESULT_TYPE = "application/vnd.readiness.findings+json"
 FOLDER_VARIABLE = "READINESS_EVIDENCE"  # where a run keeps this notebook's evidence
+PREVIOUS_VARIABLE = "READINESS_PREVIOUS"  # the environment's newest run before this one
 SHOWN_OFFENDERS = 20  # in a finding; the evidence file has them all
 
 

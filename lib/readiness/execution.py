@@ -18,14 +18,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .audit import FOLDER_VARIABLE, RESULT_TYPE
+from .audit import FOLDER_VARIABLE, PREVIOUS_VARIABLE, RESULT_TYPE
 from .report.display import CARD_TYPE
 
 
 def run_one(task: dict[str, Any]) -> dict[str, Any]:
     """Run one notebook and return what it left; never raises.
 
-    ``task``: name, notebook (text), parameters, deadline_s for the whole notebook.
+    ``task``: name, notebook (text), parameters, deadline_s for the whole notebook, and previous,
+    the folder of the run before, if there is one.
     Returns name, notebook (executed text), evidence (path -> bytes), problem (None when the
     notebook ran to its end), seconds, kernel_start_s.
     """
@@ -35,6 +36,8 @@ def run_one(task: dict[str, Any]) -> dict[str, Any]:
         evidence.mkdir(mode=0o700)
         output = Path(folder, "notebook.ipynb")
         os.environ[FOLDER_VARIABLE] = str(evidence)
+        if previous := task.get("previous"):
+            os.environ[PREVIOUS_VARIABLE] = previous
         try:
             with _deadline(task["deadline_s"]) as overrun:
                 problem = _execute(task, output)
@@ -44,6 +47,7 @@ def run_one(task: dict[str, Any]) -> dict[str, Any]:
             problem = f"{type(broke).__name__}: {broke}"
         finally:
             del os.environ[FOLDER_VARIABLE]
+            os.environ.pop(PREVIOUS_VARIABLE, None)
         text = output.read_text(encoding="utf-8") if output.exists() else task["notebook"]
         return {
             "name": task["name"],

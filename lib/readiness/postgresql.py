@@ -127,7 +127,15 @@ def start(
     server = Server(folder, found)
     if not (folder / "data" / "PG_VERSION").exists():
         options = ["-D", server._data, "-U", OWNER, "--auth=trust", "--encoding=UTF8"]
-        _check(_run(found, "initdb", [*options, "--locale=C.UTF-8", "--no-sync"], folder), "initdb")
+        _check(
+            _run(
+                found,
+                "initdb",
+                [*options, "--locale=C.UTF-8", "--no-sync", "--data-checksums"],
+                folder,
+            ),
+            "initdb",
+        )
     wanted = {"listen_addresses": "", "unix_socket_directories": str(folder), **(settings or {})}
     options = [f"-c {name}={value}" for name, value in wanted.items()]
     arguments = ["-D", server._data, "-l", str(folder / "server.log"), "-w"]

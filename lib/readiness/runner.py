@@ -140,11 +140,13 @@ def _alone(area: str, parameters: Parameters) -> bool:
 
 
 def _task(area: str, wanted: Request) -> dict[str, Any]:
+    before = record.latest(wanted.parameters.environment, wanted.outputs)
     return {
         "name": area,
         "notebook": (NOTEBOOKS / f"{area}.ipynb").read_text(encoding="utf-8"),
         "parameters": wanted.raw,
         "deadline_s": wanted.deadline_s,
+        "previous": str(before) if before else "",
     }
 
 

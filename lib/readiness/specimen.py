@@ -11,6 +11,7 @@ several of them. It is one YAML file in ``checks/<area>/specimens/<subject>/``:
                                                # answer(request, options) -> Response; options
                                                # has the variables too, SPECIMEN_DATABASE_URL ...
     database: CREATE TABLE ...                 # SQL loaded into a scratch database
+    replica: CREATE TABLE ...                  # and into a second one
     files: {docker-compose.yml: text}          # a folder with these files
     target: {http: {base_url: "${SPECIMEN_URL}"}}   # params, as in a params file
     answers: [{check: SEC-X, status: PASS}]    # of the checks before, for one that sums them up
@@ -38,7 +39,7 @@ from .parameters import validated
 from .target import Target
 
 KEYS = {"shows", "expect", "when"}
-KEYS |= {"http", "service", "database", "files", "target", "answers", "permit"}
+KEYS |= {"http", "service", "database", "replica", "files", "target", "answers", "permit"}
 EVERYTHING = ("passive", "active", "load", "write")
 
 
@@ -78,9 +79,10 @@ class Specimen:
                 file = Path(folder, name)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8")
-            if "database" in content:
-                url = stack.enter_context(scratch.database(content["database"]))
-                variables["SPECIMEN_DATABASE_URL"] = url
+            for key in ("database", "replica"):
+                if key in content:
+                    url = stack.enter_context(scratch.database(content[key]))
+                    variables[f"SPECIMEN_{key.upper()}_URL"] = url
             if answer := self._service(variables):
                 variables["SPECIMEN_URL"] = stack.enter_context(loopback.serve(answer))
             raw = {"name": self.name, **content.get("target", {})}

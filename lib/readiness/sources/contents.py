@@ -128,18 +128,35 @@ def _hash(table: Table) -> sql.Composed:
     return sql.SQL("('x' || substr(md5({}::text), 1, 16))::bit(64)::bigint").format(row)
 
 
-def rows(database: Session, table: Table) -> Rows:
-    """The rows of a table in buckets; one that cannot be read says why."""
+def rows(database: Session, table: Table, where: sql.Composable | None = None) -> Rows:
+    """The rows of a table in buckets, or those that a condition names.
+
+    One that cannot be read says why; one that reaches the timeout raises QueryCanceled where a
+    condition was given, as the caller may have a smaller one.
+    """
     query = sql.SQL(
         "SELECT (h & {}) AS bucket, count(*) AS rows, sum(h) AS total "
-        "FROM (SELECT {} AS h FROM ONLY {}) AS hashed GROUP BY 1"
-    ).format(BUCKETS - 1, _hash(table), _identifier(table))
+        "FROM (SELECT {} AS h FROM ONLY {} WHERE {}) AS hashed GROUP BY 1"
+    ).format(BUCKETS - 1, _hash(table), _identifier(table), where or sql.SQL("true"))
     try:
         with database.connection.transaction():
             found = database.rows(query)
     except psycopg.Error as broke:
+        if where is not None and isinstance(broke, errors.QueryCanceled):
+            raise
         return Rows(problem=why(broke))
     return Rows({row["bucket"]: (row["rows"], int(row["total"])) for row in found})
+
+
+def added(parts: Iterable[Rows], problem: str | None = None) -> Rows:
+    """Rows that were read in parts, as one."""
+    buckets: dict[int, tuple[int, int]] = {}
+    for part in parts:
+        problem = problem or part.problem
+        for bucket, (number, total) in part.buckets.items():
+            rows, sums = buckets.get(bucket, (0, 0))
+            buckets[bucket] = (rows + number, sums + total)
+    return Rows(buckets, problem)
 
 
 def versions(database: Session, table: Table, buckets: Iterable[int]) -> dict[str, int]:

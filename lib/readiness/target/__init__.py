@@ -24,6 +24,7 @@ from .access import (
     Revocation,
     WebSocket,
 )
+from .checksums import Checksums
 from .database import Backup, Database, Orm
 from .declaration import Declaration
 from .encryption import CipherCode, Encryption
@@ -40,6 +41,7 @@ from .http import (
     Probing,
     ResponseClass,
     Role,
+    SoftDelete,
     Stub,
     Tls,
 )
@@ -65,6 +67,7 @@ __all__ = [
     "Authentication",
     "Backup",
     "Canary",
+    "Checksums",
     "CipherCode",
     "Compose",
     "Database",
@@ -102,6 +105,7 @@ __all__ = [
     "Role",
     "Safety",
     "Section",
+    "SoftDelete",
     "Statement",
     "Stub",
     "Target",
@@ -130,6 +134,7 @@ class Target(Section):
     repository: Repository | None = None
     encryption: list[Encryption] = []  # one format may be written without the list
     plaintext: Plaintext = Plaintext()
+    checksums: Checksums = Checksums()
     backup: Backup | None = None
     reports: Reports | None = None
     declarations: dict[str, Declaration] = {}  # check -> what is said to hold

@@ -160,6 +160,29 @@ class Canary(Section):
     table: str | None = None
 
 
+class SoftDelete(Section):
+    """A resource whose deletion must leave its row and hide it everywhere.
+
+    One is created, looked for with each of ``lists`` and ``item`` and counted by ``counts``, then
+    removed and looked for again. ``{unique}`` in a text of the body or in a path is something that
+    was never there before (a name to search for), ``{id}`` what ``id_field`` of the answer says.
+    The row stays in the database; nothing but an administrator can take it away.
+    """
+
+    operation: Operation
+    json_body: dict[str, Any] = Field(alias="json")
+    as_role: str
+    id_field: str = "id"
+    remove: Operation
+    item: SafeOperation | None = None  # GET /users/{id}
+    lists: list[SafeOperation] = []  # also searches: GET /users?name={unique}
+    counts: dict[SafeOperation, str] = {}  # operation -> the field of its answer, dots lead further
+    table: str  # [schema.]table
+    key: str = "id"  # the column of {id}
+    column: str = "deleted_at"
+    deleted_when: Literal["not null", "true", "false"] = "not null"  # what the column then is
+
+
 class Tls(Section):
     """The TLS endpoint; without it the one of ``base_url``, where that is https."""
 
@@ -209,6 +232,7 @@ class Http(Section):
     metrics: Metrics | None = None
     stubs: list[Stub] = []
     canaries: list[Canary] = []
+    soft_deletes: list[SoftDelete] = []
     tls: Tls | None = None
     probing: Probing = Probing()
     documentation: Literal["on", "off"] | None = None  # whether interactive docs are to be served
