@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from app.database import transaction
-from app.models import ApiKey, Finding, OracleReading, OracleUser, User
+from app.models import ApiKey, AuditEntry, Finding, OracleReading, OracleUser, User
 from app.services.accounts import hash_password
 from app.services.oracle import interpret, life_path, read_question, read_time
 from app.services.security import seal
@@ -55,6 +55,11 @@ def main() -> None:
             users[name] = user.id
         key = hash_api_key(os.environ["NPS_SEED_API_KEY"])
         session.add(ApiKey(user_id=users["user"], name="demo", key_hash=key, scopes=list(WRITE)))
+        # The log begins with who was there from the beginning.
+        session.add_all(
+            AuditEntry(user_id=number, action="user.seed", resource_type="user", success=True)
+            for number in users.values()
+        )
         # The second user owns little, so that what leaks between the two is easy to see.
         owners = [users["user"]] * 5 + [users["user2"]] + [users["readonly"]] * 2 + [users["admin"]]
         people = []

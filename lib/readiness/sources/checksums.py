@@ -43,8 +43,9 @@ def of_tables(target: Target) -> Collected:
     ``declared`` kind (immutable, append_only or none), for an append-only table ``last``, its
     greatest key; beside them ``previous``, ``previous_rows`` and, of an append-only table,
     ``prefix``: the checksum of the rows up to the previous greatest key. ``replica`` and
-    ``restored`` say ``same`` (of an append-only table: as far as it goes), ``differs``, ``missing`` or ``changing`` (the table is written to
-    faster than it can be compared). ``facts`` say what there was to compare with, and why not.
+    ``restored`` say ``same`` (of an append-only table: as far as it goes), ``differs``,
+    ``missing`` or ``changing`` (the table is written to faster than it can be compared). ``facts``
+    say what there was to compare with, and why not.
     """
     with session(target) as database:
         pin(database)

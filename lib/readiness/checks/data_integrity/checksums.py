@@ -29,8 +29,8 @@ def contents_agree(tables: Evidence, criteria: Criteria) -> Judgement:
     a table that the parameters call immutable nothing may change between two runs; in one that is
     append-only, the rows that were there must still be there as they were. A replica must hold the
     same rows, in every table that holds still while it is compared; of a restored backup that is
-    asked of immutable tables and of what append-only ones had then, as the others have lived on. Any other table may change between
-    runs, which is shown; but it may not vanish or be emptied.
+    asked of immutable tables and of what append-only ones had then, as the others have lived on.
+    Any other table may change between runs, which is shown; but it may not vanish or be emptied.
 
     Why: a disk, a careless script and an intruder all change rows in silence; a replica that has
     drifted is found out on the day it has to take over.
