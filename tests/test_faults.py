@@ -25,9 +25,12 @@ pytestmark = pytest.mark.slow
 REFERENCE = reference.stack()
 FAULTS = {p.stem: yaml.safe_load(p.read_text()) for p in (ROOT / "reference/faults").glob("*.yaml")}
 READS = {  # what each kind of source looks at; one that stands nowhere is always asked again
+    "audit_trail": {"service", "database"},
     "authentication": {"service"},
     "authorization": {"service"},
+    "bursts": {"service"},
     "cors": {"service"},
+    "guessing": {"service"},
     "cookies": {"service"},
     "leaks": {"service"},
     "probes": {"service"},
@@ -44,6 +47,8 @@ READS = {  # what each kind of source looks at; one that stands nowhere is alway
     "indexes": {"database"},
     "slow_log": {"database"},
     "metrics": {"service", "infrastructure"},
+    "permissions": {"service"},
+    "revocation": {"service"},
     "stubs": {"service"},
     "plaintext": {"service", "database"},
     "ciphertexts": {"service", "database"},

@@ -23,7 +23,8 @@ def outcome(row: dict[str, Any]) -> str:
         return "accepted"
     if row["moment"] != "cold" and not opened(row["valid_before"]):
         return "came after a valid credential that was not accepted"
-    if status in (400, 401, 403, 404, 422) or row["to_login"]:
+    closed_for_a_reason = status is not None and (status == 1008 or 3000 <= status < 5000)
+    if status in (400, 401, 403, 404, 422) or row["to_login"] or closed_for_a_reason:
         return "refused"
     if status is None:
         return "could not be sent" if "cannot be sent" in row["error"] else "were not answered"

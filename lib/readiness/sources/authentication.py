@@ -16,7 +16,7 @@ import jwt
 
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
-from ..target import Authentication, Role, Target, need
+from ..target import Authentication, Role, Target, WebSocket, need
 from ..variables import keep_secret
 from .attempts import to_login
 from .client import Client, Exchange, client
@@ -33,6 +33,7 @@ from .forgery import (
     signed,
 )
 from .login import opened
+from .websocket import handshake
 
 MOST_DOORS = 6
 PUBLIC_KEYS = "/.well-known/jwks.json"
@@ -40,10 +41,21 @@ SILENCES = 3  # in a row: the service is gone
 
 
 class Door:
-    """A way to present credentials: a header, its scheme, and what was tried through it."""
+    """A way to present credentials: a header, its scheme, and what was tried through it.
 
-    def __init__(self, http_client: Client, operation: str, name: str, role: Role) -> None:
+    With ``websocket`` they are presented in the handshake of a WebSocket instead.
+    """
+
+    def __init__(
+        self,
+        http_client: Client,
+        operation: str,
+        name: str,
+        role: Role,
+        websocket: WebSocket | None = None,
+    ) -> None:
         self.name = name
+        self._websocket = websocket
         self.header, self.scheme = role.header, role.scheme
         self.valid: str | None = None
         self.valid_answered: int | None = None
@@ -54,6 +66,8 @@ class Door:
 
     def knock(self, value: str | None) -> Exchange:
         """Ask for the protected operation with this credential, or with none."""
+        if self._websocket:
+            return handshake(self._client, self._websocket, value)
         sent = {} if value is None else {self.header: f"{self.scheme} {value}".strip()}
         return self._client.send(self._method, self._path, headers=sent)
 
@@ -96,7 +110,8 @@ def attempts(target: Target) -> Collected:
         door, token, facts = _main_door(http_client, wanted)
         known = [*shipped(wanted.default_secrets)]
         known += of_repository(target.repository, wanted.secrets_files, missing)
-        doors = [door, *_standing_doors(http_client, wanted)]
+        doors = [door, *_further_doors(http_client, wanted, door)]
+        doors += _standing_doors(http_client, wanted)
         for one in doors:
             one.try_all(one.attempts, after_the_valid=False)
         door.try_all(_as_keys(token, known), after_the_valid=False)
@@ -115,6 +130,7 @@ def attempts(target: Target) -> Collected:
         expiry = _try_expired(door, token, wanted)
         facts |= {
             "protected": wanted.protected,
+            "websocket": wanted.websocket.model_dump() if wanted.websocket else None,
             "scheme": http_client.scheme,
             "expiry": expiry,
             "max_lifetime_minutes": wanted.max_lifetime_minutes,
@@ -162,6 +178,18 @@ def _main_door(
         facts["confusion_tried"] = bool(keys)
         door.attempts += confused(token, keys)
     return door, token, facts
+
+
+def _further_doors(http_client: Client, wanted: Authentication, main: Door) -> list[Door]:
+    """Other doors for the same token: operations that are cached or not, and the WebSocket."""
+    role = http_client.http.roles[wanted.token_role]
+    doors = [Door(http_client, one, f"{main.name} at {one}", role) for one in wanted.also]
+    if socket := wanted.websocket:
+        name = f"{main.name} at the WebSocket {socket.path}"
+        doors.append(Door(http_client, f"GET {socket.path}", name, role, socket))
+    for door in doors:
+        door.valid, door.attempts = main.valid, main.attempts
+    return doors
 
 
 def _describe(token: Token | None, wanted: Authentication) -> dict[str, Any]:

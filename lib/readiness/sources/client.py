@@ -119,7 +119,7 @@ class Client:
             if not burst:
                 self._keep_pace(sent, named, patient)
             exchange = self._send_once(method, path, sent, json, form, content)
-            self._note(exchange, named, timed, failing)
+            self.note(exchange, named, timed, failing)
             told = allowance(exchange.header)
             self._pace.learn(sent, named, told)
             if told:
@@ -150,7 +150,10 @@ class Client:
         self.target.traffic.waited_s += seconds
         time.sleep(seconds)
 
-    def _note(self, exchange: Exchange, operation: str, timed: bool, failing: bool) -> None:
+    def note(
+        self, exchange: Exchange, operation: str, timed: bool = True, failing: bool = False
+    ) -> None:
+        """Write an exchange down, and learn from it whether the service begins to fail."""
         traffic, status = self.target.traffic, exchange.status
         entry = traffic.note(
             operation,
@@ -204,6 +207,17 @@ class Client:
         else:
             token = token_in(log_in_as(self, name), role, name)
         return headers_with(role, token)
+
+    def admit(self, method: str, path: str) -> None:
+        """Ask for a request that is sent by other means than ``send``, and wait for its turn."""
+        self._may_send(method, path)
+        self._keep_pace({}, f"{method} {path}", patient=False)
+        self._next = time.monotonic() + self._interval
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        """The certificates that are believed of the service."""
+        return _trust(self.http.ca_file.value() if self.http.ca_file else None)
 
     def _may_send(self, method: str, path: str) -> None:
         if not path.startswith("/") or path.startswith("//") or re.search(r"[\x00-\x20\x7f]", path):

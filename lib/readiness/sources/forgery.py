@@ -14,6 +14,7 @@ import secrets
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +22,13 @@ import jwt
 
 ALPHABET = string.ascii_letters + string.digits
 TEN_YEARS_S = 315_360_000
+# Where a service looks the key up by what the token says: what it would then find is known.
+KID_TRICKS = (
+    ("key file /dev/null", "../../../../../../../dev/null", b""),
+    ("key file of one letter", "../../../../../../../proc/sys/kernel/ftrace_enabled", b"1\n"),
+    ("key chosen in SQL", "x' UNION SELECT 'readiness'--", b"readiness"),
+    ("no key by this name", "", b""),
+)
 POWERS = ("role", "roles", "scope", "scopes", "permissions", "groups", "admin", "is_admin")
 
 
@@ -152,17 +160,21 @@ def _other_keys(token: Token) -> Iterator[Attempt]:
     yield Attempt(
         "other key", "key in the header", signed({**own, "jwk": oct_key}, token.body, key)
     )
-    nowhere = {**own, "kid": "../../../../../../../dev/null"}
-    yield Attempt("other key", "key file /dev/null", signed(nowhere, token.body, b""))
-    if not token.symmetric:
-        from cryptography.hazmat.primitives.asymmetric import rsa
+    for name, kid, known in KID_TRICKS:
+        yield Attempt("other key", name, signed({**own, "kid": kid}, token.body, known))
+    private = _rsa_key()
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key()))
+    headers = {**header, "alg": "RS256", "jwk": public}
+    made = jwt.encode(token.payload, private, "RS256", headers)
+    yield Attempt("other key", "RSA key in the header", made)
 
-        private = rsa.generate_private_key(65537, 2048)
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key()))
-        made = jwt.encode(
-            token.payload, private, "RS256", {**header, "alg": "RS256", "jwk": public}
-        )
-        yield Attempt("other key", "RSA key in the header", made)
+
+@cache
+def _rsa_key() -> Any:
+    """A key of our own, which no service knows; made once, which takes a while."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(65537, 2048)
 
 
 def confused(token: Token, public_keys: Mapping[str, bytes]) -> Iterator[Attempt]:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def opened(status: int | None) -> bool:
-    """Whether an answer is a success."""
-    return status is not None and 200 <= status < 300
+    """Whether an answer is a success; 101 is that of a WebSocket."""
+    return status is not None and (200 <= status < 300 or status == 101)
 
 
 def at(content: Any, field: str) -> Any:

@@ -41,7 +41,9 @@ def forgeries_refused(tried: Evidence, criteria: Authentication) -> Judgement:
     secret; expired ones; what shares its beginning or its end with the valid one; secrets from a
     list of known defaults and from the target's own example files, as signing key, as bearer token
     and as API key. Altered credentials are tried cold and again right after the same request with
-    the valid one. The lifetime of the token is read from it. WebSocket connections are not tried.
+    the valid one. The same at further operations and
+    in the handshake of a WebSocket, where the parameters name them. The lifetime of the token is
+    read from it. Keys that a token names by URL (jku, x5u) are not tried.
 
     Why: whoever forges one token is everybody. Libraries refuse these by default; options, caches
     and secrets copied from a tutorial undo that without a failing test.
@@ -143,6 +145,11 @@ def _passed(rows: list[dict[str, Any]], facts: dict[str, Any]) -> str:
     closed = [d["credential"] for d in facts["doors"] if d["valid_answered"] == 403]
     if closed:
         parts.append(f"{', '.join(closed)} may not use this operation, so tried cold only")
+    socket = facts.get("websocket")
+    if socket:
+        parts.append(f"the WebSocket {socket['path']} likewise")
+    if socket and socket["token_in"] == "query":
+        parts.append("its token stands in the query, where logs keep it")
     if missing := facts["default_secrets"]["files_not_found"]:
         parts.append(f"no {', '.join(missing)} to take placeholders from")
     return "; ".join(parts)
