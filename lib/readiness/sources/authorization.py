@@ -12,6 +12,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,14 +20,16 @@ import httpx
 
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
-from ..target import Target, need
+from ..target import Role, Target, need
 from .answers import reading
 from .client import SAFE_METHODS, Client, Exchange, client, covers, excluded
+from .login import headers_with
 from .openapi import Api, Operation, body_of, path_of, read_api, shape
 
 CSRF = re.compile(r"csrf|xsrf|cross-site request", re.I)
 PASSWORD_FIELD = re.compile(r"<input[^>]+type=[\"']?password", re.I)
 CHANGING = re.compile(r"[0-9a-fA-F-]{8,}|\d+")  # ids and times, different in every answer
+OTHER_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SILENCES = 3  # in a row: the service is gone, and asking on would take hours
 
 
@@ -45,6 +48,10 @@ def anonymous(target: Target) -> Collected:
         asker = Asker(http_client, api)
         for operation in api.operations:
             records.append(asker.ask(operation))
+        stranger = Asker(http_client, api, _nobodys_credential(http_client))
+        stranger.absent = asker.absent
+        invalid = [stranger.ask(o) for o in api.operations if o.shape not in asker.public]
+        unlisted = [asker.ask(o) for o in _unlisted(api, asker.public)]
         control = _control(http_client, api, records)
     if records and asker.answered == 0 and asker.silences:
         raise NotMeasured(Reason.UNREACHABLE, f"no request was answered: {asker.last_error}")
@@ -58,8 +65,34 @@ def anonymous(target: Target) -> Collected:
         ],
         "control": control,
         "absent": asker.absent,
+        "invalid": invalid,
+        "unlisted": unlisted,
     }
     return Collected(records, facts, {"httpx": httpx.__version__})
+
+
+def _nobodys_credential(http_client: Client) -> dict[str, str]:
+    """A credential that nobody was given, sent as valid ones are."""
+    authentication = http_client.http.authentication
+    role = http_client.http.roles.get(authentication.token_role if authentication else "")
+    return headers_with(role or Role(), secrets.token_urlsafe(32))
+
+
+def _unlisted(api: Api, public: set[str]) -> list[Operation]:
+    """The documented paths with the methods that the document does not list for them."""
+    listed: dict[str, dict[str, Operation]] = {}
+    for operation in api.operations:
+        place = operation.shape.split(" ", 1)[1]
+        listed.setdefault(place, {})[operation.method] = operation
+    found = []
+    for place, known in listed.items():
+        if any(f"{method} {place}" in public for method in known):
+            continue  # open to all by one method, it has nothing to hide by another
+        like = next(iter(known.values()))
+        for method in OTHER_METHODS:
+            if method not in known:
+                found.append(replace(like, method=method, body_type=None, body_schema={}))
+    return found
 
 
 class Asker:

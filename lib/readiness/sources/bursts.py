@@ -77,6 +77,7 @@ class _Burst:
     wanted: RateLimit
     sent: int = 0
     limit: int | None = None
+    told_to_wait_s: float | None = None  # by the latest 429
     row: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class _Burst:
             self.row["ways"].append({"kind": kind, "way": name, **self._around(usual, headers)})
         # From the beginning of a window, as fast as possible, over many connections: each worker
         # that counts for itself lets as many through again.
-        if self._wait(first["retry_after_s"]):
+        if self._wait(self.told_to_wait_s):
             self.row["back"] = self._ask(usual).status
             self.row["whole"] = self._whole_window(usual)
         if role:
@@ -132,6 +133,8 @@ class _Burst:
         body = self.wanted.json_body
         answer = self.client.send(method, path, headers=headers, json=body, burst=True, fresh=True)
         told = allowance(answer.header)
+        if answer.status == 429:
+            self.told_to_wait_s = retry_after(answer.header, None)
         if told and self.wanted.limit is None:
             self.limit = told.limit
         return answer

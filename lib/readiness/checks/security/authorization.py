@@ -26,9 +26,10 @@ from readiness.sources.authorization import anonymous
 def refused_without_credentials(operations: Evidence, criteria: Criteria) -> Judgement:
     """No operation answers without credentials unless it is declared public
 
-    Every operation of the API document is called without credentials. 401, 403 and a redirect to
-    the login are refusals. Success is not; neither is a 404 about the object or a 409, for which
-    somebody had to look before asking who is calling. A request that is found faulty (400, 422)
+    Every operation of the API document is called without credentials, and again with one that
+    nobody was given; its path also by the methods that the document does not list. 401, 403 and a
+    redirect to the login are refusals. Success is not; neither is a 404 about the object or a 409,
+    for which somebody had to look before asking who is calling. A request that is found faulty (400, 422)
     is repeated with the least that its schema asks for, as some services read before they ask. An
     answer from the rate limiter, from a catch-all page or from a path that is not there decides
     nothing, and so does a refusal when nothing shows that the service itself can be heard.
@@ -43,6 +44,7 @@ def refused_without_credentials(operations: Evidence, criteria: Criteria) -> Jud
     expected = "401, 403 or a redirect to the login, for every operation not declared public"
     judged = [r for r in operations.records if not r["public"] and reading(r) != "stub"]
     offenders = [_offender(r) for r in judged if reading(r) in ("open", "reached")]
+    offenders += _by_other_ways(operations, {o["operation"] for o in offenders})
     refused = [r for r in judged if reading(r) == "refused"]
     unclear = [r for r in judged if reading(r) not in ("open", "reached", "refused")]
     asked = len(offenders) + len(refused)
@@ -73,8 +75,21 @@ def refused_without_credentials(operations: Evidence, criteria: Criteria) -> Jud
     return Judgement(Status.PASS, expected, said, asked)
 
 
+ANSWER = ("status", "sent", "content_type", "bytes")
+
+
+def _by_other_ways(operations: Evidence, known: set[str]) -> list[dict[str, Any]]:
+    """What got in with a credential that nobody was given, or by a method that is not listed."""
+    invalid, unlisted = operations.facts["invalid"], operations.facts["unlisted"]
+    found = [r for r in invalid if reading(r) in ("open", "reached")]
+    found = [r for r in found if r["operation"] not in known and r["stub"] is None]
+    with_invalid = [{**_offender(r), "sent": "an invalid credential"} for r in found]
+    hidden = [{**_offender(r), "sent": "a method that is not listed"} for r in unlisted]
+    return with_invalid + [row for row in hidden if row["answer"] == "open"]
+
+
 def _offender(row: dict[str, Any]) -> dict[str, Any]:
-    last = row["answers"][-1]
+    last = row["answers"][-1] if row["answers"] else dict.fromkeys(ANSWER)
     said = reading(row)
     return {
         "operation": row["operation"],
@@ -115,4 +130,6 @@ def _remarks(operations: Evidence) -> str:
         remarks.append(f"{len(stubs)} declared stubs answer anybody, with nothing behind them yet")
     if late := [r for r in rows if len(r["answers"]) > 1 and reading(r) == "refused"]:
         remarks.append(f"{len(late)} read the body before they asked who is calling")
-    return f"; {'; '.join(remarks)}" if remarks else ""
+    asked = sum(bool(r["answers"]) for r in operations.facts["unlisted"])
+    remarks.append(f"so were invalid credentials, and {asked} methods that are not listed")
+    return f"; {'; '.join(remarks)}"

@@ -81,6 +81,10 @@ def answer(request: Request, options: dict[str, Any]) -> Response:
 
 def _protected(request: Request, flaw: str) -> Response:
     """What somebody without credentials gets; nobody here has any."""
+    if flaw == "takes any bearer" and request.headers.get("authorization"):
+        return _json(200, [])
+    if flaw == "hidden method" and request.method == "PATCH":
+        return _json(200, {"changed": True})
     path, slashed = request.path.rstrip("/"), request.path.endswith("/")
     place = f"{request.method} {'/api/items/{}' if path.count('/') > 2 else path}"
     match flaw, place:
