@@ -26,6 +26,9 @@ def audit(
     stage: Annotated[Stage, typer.Option(help="Decides the exit status")] = "staging",
     executor: Annotated[str, typer.Option(help="local, or dask://host:port")] = "local",
     outputs: Annotated[Path | None, typer.Option(help="Folder of the runs, for outputs/")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would be sent, and send nothing")
+    ] = False,
 ) -> None:
     """Audit an environment. Exits 0 for GO and CONDITIONAL GO, 1 for NO-GO, 2 if it cannot run."""
     from .. import reference, runner
@@ -37,6 +40,9 @@ def audit(
     if environment == "demo":
         reference.use_variables()
     areas = [a for a in AREAS if not area or a in area]
+    if plan:
+        _print_plan(environment, areas)
+        return
     wanted = runner.request(environment, stage=stage, areas=areas, say=typer.echo)
     wanted.outputs = outputs.absolute() if outputs else wanted.outputs
     with carrier(executor) as notebooks:
@@ -44,6 +50,26 @@ def audit(
     kept = Record.read(run)
     _print_verdict(kept, run)
     raise SystemExit(NO_GO if getattr(kept.decision, stage) == "NO-GO" else 0)
+
+
+def _print_plan(environment: str, areas: list[str]) -> None:
+    """Each source with its requests at most; the ledger of a run can be held against it."""
+    from ..parameters import load
+    from ..plan import known_operations, planned
+
+    target = load(environment).target
+    operations, known_from = known_operations(target, environment)
+    total = 0
+    for source in planned(target, operations, areas):
+        methods = ", ".join(f"{n} {method}" for method, n in sorted(source.by_method().items()))
+        refused = "" if source.permitted else f" (not sent: {source.safety} is not permitted)"
+        typer.echo(f"{source.name}: at most {source.most:,}: {methods}{refused}")
+        typer.echo(f"  for {', '.join(source.checks)}")
+        for one in source.requests:
+            typer.echo(f"  {one.most:6,} x {one.operation}")
+        total += source.most if source.permitted else 0
+    typer.echo(f"at most {total:,} requests, repeats after a 429 apart; nothing was sent")
+    typer.echo(f"operations of the API document: {len(operations)}, from {known_from}")
 
 
 @contextmanager

@@ -17,7 +17,9 @@ import jwt
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
 from ..target import Authentication, Role, Target, WebSocket, need
+from ..traffic import Planned
 from ..variables import keep_secret
+from . import planning
 from .attempts import to_login
 from .client import Client, Exchange, client
 from .default_secrets import Default, of_repository, shipped
@@ -94,7 +96,28 @@ class Door:
                 return
 
 
-@source("active")
+def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+    """Every forgery cold, and again after the valid credential, at every door."""
+    http = target.http
+    if http is None or http.authentication is None:
+        return
+    wanted = http.authentication
+    known = [*shipped(wanted.default_secrets)]
+    known += of_repository(target.repository, wanted.secrets_files, [])
+    token = read_token(jwt.encode({"sub": "x", "exp": 1}, "a key for counting only, not in use"))
+    opaque = len([*no_credential(), *forged_opaque("a" * 40)])
+    forged = len([*no_credential(), *forged_tokens(token)]) + 12 if token else 0
+    each = 3 * max(forged, opaque) + 2
+    doors = [f"GET {wanted.websocket.path} (WebSocket)"] if wanted.websocket else []
+    yield from (Planned(door, each) for door in [*wanted.also, *doors])
+    standing = sum(role.credential is not None for role in http.roles.values())
+    at_main = (1 + min(standing, MOST_DOORS)) * each + 3 * len(known) + opaque + 12
+    yield Planned(wanted.protected, at_main)
+    yield Planned(f"GET {wanted.jwks or PUBLIC_KEYS}")
+    yield from planning.logins(http, wanted.token_role)
+
+
+@source("active", plan=_planned)
 def attempts(target: Target) -> Collected:
     """One row for each credential that was tried, with what the protected operation answered.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ import httpx
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
 from ..target import Role, Target, need
+from ..traffic import Planned
+from . import planning
 from .answers import reading
 from .client import SAFE_METHODS, Client, Exchange, client, covers, excluded
 from .login import headers_with
@@ -33,7 +35,25 @@ OTHER_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SILENCES = 3  # in a row: the service is gone, and asking on would take hours
 
 
-@source("passive")
+def _planned(target: Target, operations: list[str]) -> Iterable[Planned]:
+    """Each operation, filled and with a slash at its end, without and with an invalid credential;
+    its path by other methods; and what is not there, to compare with."""
+    http = target.http
+    if http is None:
+        return
+    yield from planning.document(http)
+    paths = list(dict.fromkeys(operation.split(" ", 1)[1] for operation in operations))
+    other = [f"{m} {path}" for path in paths for m in OTHER_METHODS]
+    other = [operation for operation in other if operation not in operations]
+    yield from (Planned(operation, 8) for operation in operations)
+    yield from (Planned(operation, 4) for operation in other)
+    yield from planning.absent([*operations, *other])
+    if http.authentication:  # the control, where nothing else shows that the service can be heard
+        yield Planned(http.authentication.protected)
+        yield from planning.logins(http, http.authentication.token_role)
+
+
+@source("passive", plan=_planned)
 def anonymous(target: Target) -> Collected:
     """One row for each operation of the API, with what it answered to a caller without credentials.
 

@@ -7,7 +7,7 @@ file), and names made to look like the service's own to a careless comparison.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ import httpx
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..target import Http, Target, need
+from ..traffic import Planned
+from . import planning
 from .client import Client, Exchange, client, excluded
 
 MOST_PATHS = 8
@@ -32,7 +34,17 @@ class Origin:
     plain: bool = False  # tried on every path
 
 
-@source("passive")
+def _requests_planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+    http = target.http
+    if http is None:
+        return
+    role = http.authentication.token_role if http.authentication else None
+    for path, _, _, how, _ in _planned(http, {"Authorization": "planned"} if role else {}):
+        yield Planned(f"{'OPTIONS' if how == 'preflight' else 'GET'} {path}")
+    yield from planning.logins(http, role)
+
+
+@source("passive", plan=_requests_planned)
 def answers(target: Target) -> Collected:
     """One row for each path, origin and kind of request, with the CORS headers of the answer.
 

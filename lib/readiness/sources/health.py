@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
@@ -13,12 +14,23 @@ import httpx
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..target import HealthEndpoint, Request, Target, need
+from ..traffic import Planned
+from . import planning
 from .http import Client, Exchange, client
 
 LONGEST_VALUE = 200  # characters of a text that is kept
 
 
-@source("passive")
+def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+    """Each endpoint twice, and a path beside it that cannot be there."""
+    for endpoint in target.http.health if target.http else []:
+        yield Planned(f"GET {endpoint.path}", 2)
+        yield Planned(f"GET {endpoint.path.rpartition('/')[0]}/*")
+    if target.http:
+        yield from planning.logins(target.http, *(e.as_role for e in target.http.health))
+
+
+@source("passive", plan=_planned)
 def answers(target: Target) -> Collected:
     """Each health endpoint, once or (where a value must vary) twice, and a nonsense path beside it.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
@@ -15,6 +16,8 @@ import httpx
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..target import Http, ResponseClass, Target, need
+from ..traffic import Planned
+from . import planning
 from .client import SAFE_METHODS, Client, Exchange, client, reached
 from .page import described, is_html
 
@@ -30,7 +33,16 @@ __all__ = [
 ]
 
 
-@source("passive")
+def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+    http = target.http
+    if http is None:
+        return []
+    if not http.response_classes:
+        return [Planned("GET /"), Planned("GET /*")]
+    return planning.requests(http, http.response_classes)
+
+
+@source("passive", plan=_planned)
 def response_classes(target: Target) -> Collected:
     """One response of each class (success, 404, redirect, ...) with all its headers.
 

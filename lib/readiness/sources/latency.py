@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from ..finding import NotMeasured, Reason
 from ..parameters import validated
 from ..statistics import Interval, quantile_interval, samples_for_bound
 from ..target import Http, LatencySampling, LatencyTarget, Target, need
+from ..traffic import Planned
+from . import planning
 from .http import Client, client
 from .latency_requests import failure, made_unique, removed
 
@@ -31,7 +33,19 @@ CLIENT_SAMPLES = 20  # before each endpoint and after it
 Standing = Literal["met", "missed", "open"]
 
 
-@source("active")
+def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+    """As many as a percentile near its target may take, and what each made taken away again."""
+    http = target.http
+    if http is None:
+        return
+    most = http.latency_sampling.max_samples + 3 * http.latency_sampling.warm_up
+    for one in http.latency:
+        yield Planned(one.operation, most)
+        yield from [Planned(one.remove, most)] if one.remove else []
+    yield from planning.logins(http, *(one.as_role for one in http.latency))
+
+
+@source("active", plan=_planned)
 def baseline(target: Target) -> Collected:
     """Each endpoint asked again and again by one user over one kept connection.
 
@@ -53,7 +67,6 @@ def baseline(target: Target) -> Collected:
         "quiet_within": http.latency_sampling.quiet_within,
         "timeout_ms": http.timeout_s * 1000,
         "requests_per_minute": http.requests_per_minute,
-        "requests_sent": dict(sent),
     }
     return Collected(records, facts, {"httpx": httpx.__version__})
 

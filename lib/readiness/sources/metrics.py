@@ -6,7 +6,7 @@ import math
 import secrets
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +15,7 @@ import httpx
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..target import Metrics, Target, need
+from ..traffic import Planned
 from ..variables import Deferred
 from .http import Client, client
 from .prometheus import configuration
@@ -29,7 +30,17 @@ CUMULATIVE: dict[str, tuple[str, ...]] = {
 }
 
 
-@source("passive")
+def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+    http = target.http
+    if http is None or http.metrics is None:
+        return
+    yield Planned(f"GET {http.metrics.path}", 2 + BEFORE + AFTER)
+    for path in (*(endpoint.path for endpoint in http.health), "/", "/*"):
+        yield Planned(f"GET {path}", ROUNDS)
+    yield from (Planned(f"GET (metrics of {job})", 3) for job in http.metrics.reachable)
+
+
+@source("passive", plan=_planned)
 def exposition(target: Target) -> Collected:
     """The metrics page, scraped before and after some requests to the service.
 

@@ -14,6 +14,7 @@ from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured
 from ..guard import Guard
 from ..target import HealthEndpoint, Outage, Request, Target, need
+from ..traffic import Planned
 from ..variables import Deferred
 from .client import Client, client
 from .program import own_environment, run
@@ -24,7 +25,18 @@ ATTEMPTS = 3  # at giving back
 NOT_LET_IN = (401, 403, 429)
 
 
-@source("passive")
+def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+    """Readiness asked until it turns, a dependency after the other."""
+    http = target.http
+    if http is None:
+        return
+    for dependency in http.outages:
+        longest = dependency.within_s + dependency.back_within_s
+        for endpoint in http.health:
+            yield Planned(f"GET {endpoint.path}", round(longest / LONGEST_PAUSE_S) + 30)
+
+
+@source("passive", plan=_planned)
 def outages(target: Target) -> Collected:
     """Each dependency of ``target.http.outages`` taken away and given back, and what the
     readiness endpoints answer before, meanwhile and after: one row an answer.

@@ -17,6 +17,7 @@ from ..evidence import Collected, source
 from ..finding import NotMeasured
 from ..target import Permissions, Target, need
 from ..traffic import Planned
+from . import planning
 from .answers import reading
 from .authorization import Asker
 from .client import Client, client
@@ -33,20 +34,12 @@ def planned(target: Target, operations: list[str]) -> list[Planned]:
     if http is None or http.permissions is None:
         return []
     roles = roles_in(http.permissions)
-    document = [Planned(f"GET {http.openapi}", 2)] if (http.openapi or "").startswith("/") else []
-    logins = [Planned(r.login) for n in roles if (r := http.roles.get(n)) and r.login]
     public = {shape(one) for one in http.public}
     asked = [o for o in operations if shape(o) not in public]
     plan = [Planned(o, 4 * len(roles)) for o in asked]  # filled, and with a slash at its end
-    absent = {(o.split(" ")[0], f) for o in asked for f in folders(o.split(" ", 1)[1])}
-    plan += [Planned(f"{method} {folder}/*", len(roles)) for method, folder in sorted(absent)]
-    return [*document, *logins, *plan, *planned_attempts(http)]
-
-
-def folders(template: str) -> list[str]:
-    """The folders on the way to a path, up to its first parameter."""
-    parts = template.split("{")[0].split("/")[1:-1]
-    return ["/".join(["", *parts[:n]]) for n in range(len(parts) + 1)]
+    plan += planning.absent(asked, len(roles))
+    logins = planning.logins(http, *roles)
+    return [*planning.document(http), *logins, *plan, *planned_attempts(http)]
 
 
 def roles_in(permissions: Permissions) -> list[str]:

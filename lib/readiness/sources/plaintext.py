@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from psycopg.sql import SQL, Composable, Composed, Literal
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured
 from ..target import Target, need
-from . import sieve
+from ..traffic import Planned
+from . import planning, sieve
 from .canary import Canaries
 from .client import client
 from .columns import Table, declared
@@ -199,7 +201,17 @@ def outline(value: bytes) -> dict[str, Any]:
     return shown(value.decode(errors="replace"))
 
 
-@source("passive")
+def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+    http = target.http
+    if http is None:
+        return
+    for one in http.canaries:
+        yield Planned(one.operation)
+        yield from [Planned(one.remove)] if one.remove else []
+    yield from planning.logins(http, *(one.as_role for one in http.canaries))
+
+
+@source("passive", plan=_planned)
 def canaries(target: Target) -> Collected:
     """Unique values, written through the service's API, and where the database then holds them.
 

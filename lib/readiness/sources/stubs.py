@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,6 +15,8 @@ import httpx
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..target import Stub, Target, need
+from ..traffic import Planned
+from . import planning
 from .client import Client, Exchange, client
 from .openapi import Api, Operation, path_of, read_api, shape
 
@@ -25,7 +27,20 @@ SILENCES = 3  # in a row: the service is gone
 ENDS_SESSIONS = re.compile(r"log-?out|sign-?out|revoke", re.I)
 
 
-@source("passive")
+def _planned(target: Target, operations: list[str]) -> Iterable[Planned]:
+    """Every GET as every role that is tried, and each declared stub."""
+    http = target.http
+    if http is None:
+        return
+    yield from planning.document(http)
+    yield Planned("GET /*")
+    asked = [o for o in operations if o.startswith("GET ")]
+    asked += [s.operation for s in http.stubs if s.operation not in asked]
+    yield from (Planned(operation, 2 * max(len(http.roles), 1)) for operation in asked)
+    yield from planning.logins(http, *http.roles)
+
+
+@source("passive", plan=_planned)
 def operations(target: Target) -> Collected:
     """One row for each operation that was called: every GET of the API, and each declared stub.
 

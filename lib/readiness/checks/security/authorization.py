@@ -29,10 +29,11 @@ def refused_without_credentials(operations: Evidence, criteria: Criteria) -> Jud
     Every operation of the API document is called without credentials, and again with one that
     nobody was given; its path also by the methods that the document does not list. 401, 403 and a
     redirect to the login are refusals. Success is not; neither is a 404 about the object or a 409,
-    for which somebody had to look before asking who is calling. A request that is found faulty (400, 422)
-    is repeated with the least that its schema asks for, as some services read before they ask. An
-    answer from the rate limiter, from a catch-all page or from a path that is not there decides
-    nothing, and so does a refusal when nothing shows that the service itself can be heard.
+    for which somebody had to look before asking who is calling. A request that is found faulty
+    (400, 422) is repeated with the least that its schema asks for, as some services read before
+    they ask. An answer from the rate limiter, from a catch-all page or from a path that is not
+    there decides nothing, and so does a refusal when nothing shows that the service itself can be
+    heard.
 
     Why: authorization is forgotten one route at a time, and nobody who holds a token notices.
     Bad: one forgotten route; a route that says 404 for an unknown id and would say 200 for a known
