@@ -13,6 +13,7 @@ several of them. It is one YAML file in ``checks/<area>/specimens/<subject>/``:
     database: CREATE TABLE ...                 # SQL loaded into a scratch database
     replica: CREATE TABLE ...                  # and into a second one
     files: {docker-compose.yml: text}          # a folder with these files
+    history: [{a.py: text}, {a.py: null}]      # commits in that folder before: written or removed
     target: {http: {base_url: "${SPECIMEN_URL}"}}   # params, as in a params file
     answers: [{check: SEC-X, status: PASS}]    # of the checks before, for one that sums them up
     permit: [passive, active]                  # default: everything
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import importlib.util
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -39,7 +41,7 @@ from .parameters import validated
 from .target import Target
 
 KEYS = {"shows", "expect", "when"}
-KEYS |= {"http", "service", "database", "replica", "files", "target", "answers", "permit"}
+KEYS |= {"http", "service", "database", "replica", "files", "history", "target", "answers", "permit"}
 EVERYTHING = ("passive", "active", "load", "write")
 
 
@@ -75,10 +77,9 @@ class Specimen:
                 "SPECIMEN_CLOSED_URL": f"http://127.0.0.1:{_closed_port()}",
                 "SPECIMEN_CLOSED_DATABASE_URL": f"postgresql://nobody@127.0.0.1:{_closed_port()}/x",
             }
-            for name, text in content.get("files", {}).items():
-                file = Path(folder, name)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
+            if "history" in content:
+                _commit(Path(folder), [*content["history"], content.get("files", {})])
+            _write(Path(folder), content.get("files", {}))
             for key in ("database", "replica"):
                 if key in content:
                     url = stack.enter_context(scratch.database(content[key]))
@@ -101,6 +102,36 @@ class Specimen:
             module = _module(self.path.parent / service["module"])
             return lambda request: module.answer(request, options)
         return None
+
+
+def _write(folder: Path, files: dict[str, str | None]) -> None:
+    for name, text in files.items():
+        file = folder / name
+        if text is None:
+            file.unlink()
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+
+def _commit(folder: Path, commits: list[dict[str, str | None]]) -> None:
+    """Make the folder a git repository with these changes, one commit each."""
+    git = [
+        "git",
+        "-C",
+        str(folder),
+        "-c",
+        "user.name=specimen",
+        "-c",
+        "user.email=specimen@invalid",
+    ]
+    git += ["-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null"]
+    subprocess.run([*git, "init", "--quiet"], check=True, capture_output=True)
+    for files in commits:
+        _write(folder, files)
+        subprocess.run([*git, "add", "--all"], check=True, capture_output=True)
+        commit = ["commit", "--quiet", "--allow-empty", "--message", "change"]
+        subprocess.run([*git, *commit], check=True, capture_output=True)
 
 
 @cache

@@ -46,7 +46,6 @@ class Dependencies(Section):
     npm: list[str] = []  # folders with a package-lock.json
     osv_url: Deferred | None = None  # of an advisory service, where the public one is out of reach
     npm_registry: Deferred | None = None
-    tolerated: Literal["none", "low", "moderate", "high"] = "low"  # the worst that may be there
 
 
 class Repository(Section):
