@@ -41,7 +41,17 @@ from .parameters import validated
 from .target import Target
 
 KEYS = {"shows", "expect", "when"}
-KEYS |= {"http", "service", "database", "replica", "files", "history", "target", "answers", "permit"}
+KEYS |= {
+    "http",
+    "service",
+    "database",
+    "replica",
+    "files",
+    "history",
+    "target",
+    "answers",
+    "permit",
+}
 EVERYTHING = ("passive", "active", "load", "write")
 
 

@@ -209,7 +209,14 @@ def _history(listed: Listing, known: list[str], rows: _Rows) -> dict[str, Any]:
         said["incomplete"] = "the clone is shallow: fetch its whole history"
     command = ["git", "-c", "safe.directory=*", "-c", "core.quotePath=false"]
     command += ["-C", str(listed.folder), "log", "--all", "-p", "-U0", "--no-color", "--no-renames"]
-    command += ["--no-textconv", "--no-ext-diff", "--relative", "--full-history", "-m", "--diff-filter=AM"]
+    command += [
+        "--no-textconv",
+        "--no-ext-diff",
+        "--relative",
+        "--full-history",
+        "-m",
+        "--diff-filter=AM",
+    ]
     command += ["--format=commit %h", "--", "."]
     until = time.monotonic() + HISTORY_SECONDS
     environment = own_environment(Path("/")) | {"GIT_CONFIG_NOSYSTEM": "1"}
