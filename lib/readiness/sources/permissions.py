@@ -206,12 +206,14 @@ def matrix_figure(evidence: Any) -> Any:
         )
     figure.update_layout(height=170 + 19 * len(operations))
     figure.update_xaxes(
+        title="role",
         side="top",
         categoryorder="array",
         categoryarray=evidence.facts["roles"],
         range=[-0.5, len(evidence.facts["roles"]) - 0.5],
     )
     figure.update_yaxes(
+        title="operation",
         categoryorder="array",
         categoryarray=operations,
         range=[-0.6, len(operations) - 0.4],
