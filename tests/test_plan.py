@@ -42,6 +42,18 @@ def asks_the_service(source):
     return source.plan is not None or hasattr(inspect.getmodule(source.collect), "client")
 
 
+def test_what_cannot_be_counted_yet_is_said(monkeypatch, capsys):
+    from readiness.cli import audit
+
+    target = target_at("http://127.0.0.1:9", openapi="/openapi.json")
+    described = type("Described", (), {"target": target})
+    monkeypatch.setattr("readiness.parameters.load", lambda _environment: described)
+    audit._print_plan("nowhere", ["security"])
+    said = capsys.readouterr().out
+    assert "for each operation of the API document" in said.splitlines()[-2]
+    assert "unknown (/openapi.json is not known before the first run)" in said
+
+
 @pytest.mark.slow
 def test_the_audit_of_the_reference_stack_sends_no_more_than_planned():
     """Security and operations: the areas that ask a service other things than how fast it is."""

@@ -59,17 +59,24 @@ def _print_plan(environment: str, areas: list[str]) -> None:
 
     target = load(environment).target
     operations, known_from = known_operations(target, environment)
-    total = 0
+    # A document that is not known yet: what each operation in it would add is told instead.
+    unknown = [] if operations else planned(target, ["POST /{one}"], areas)
+    adds = {source.name: source.most for source in unknown}
+    total = more = 0
     for source in planned(target, operations, areas):
         methods = ", ".join(f"{n} {method}" for method, n in sorted(source.by_method().items()))
         refused = "" if source.permitted else f" (not sent: {source.safety} is not permitted)"
-        typer.echo(f"{source.name}: at most {source.most:,}: {methods}{refused}")
+        each = max(adds.get(source.name, 0) - source.most, 0)
+        then = f", and {each} for each operation of the API document" if each else ""
+        typer.echo(f"{source.name}: at most {source.most:,}{then}: {methods}{refused}")
         typer.echo(f"  for {', '.join(source.checks)}")
         for one in source.requests:
             typer.echo(f"  {one.most:6,} x {one.operation}")
         total += source.most if source.permitted else 0
-    typer.echo(f"at most {total:,} requests, repeats after a 429 apart; nothing was sent")
-    typer.echo(f"operations of the API document: {len(operations)}, from {known_from}")
+        more += each if source.permitted else 0
+    then = f", and {more} for each operation of the API document" if more else ""
+    typer.echo(f"at most {total:,} requests{then}, repeats after a 429 apart; nothing was sent")
+    typer.echo(f"operations of the API document: {len(operations) or 'unknown'} ({known_from})")
 
 
 @contextmanager
