@@ -240,7 +240,7 @@ def evidence_of(records: list, **facts: object) -> Evidence:
 
 SOUND = {"column": "a.b", "rows": 2, "null": 0, "empty": 0, "envelopes": 2, "closed": 0}
 SOUND |= {"legacy": 0, "clear": 0}
-NO_CANARY = {"hits": [], "searched": 0, "not_searched": [], "left": []}
+NO_CANARY = {"hits": [], "searched": 0, "not_searched": [], "left": [], "files": []}
 
 
 @pytest.mark.parametrize("state", ["not permitted", "no service"])
@@ -271,3 +271,40 @@ def test_views_of_evidence_that_is_missing_are_empty_tables():
     views = [plaintext.by_column, plaintext.in_clear, plaintext.canary_table]
     for view in [*views, plaintext.canary_hits]:
         assert view(gone).empty
+
+
+def test_a_canary_is_found_in_logs_and_packed_backups(tmp_path):
+    """As text, escaped, as UTF-16; plain, gzipped and in an archive of pg_dump."""
+    import gzip
+    import subprocess
+
+    from readiness.sources import files
+    from readiness.target import Plaintext
+
+    value = canary.token()
+    forms = canary.forms(value)
+    assert set(forms.values()) >= {"as it is", "hexadecimal", "base64", "UTF-16", "URL-encoded"}
+    (tmp_path / "old.log").write_text(value)
+    began = (tmp_path / "old.log").stat().st_mtime + 0.01
+    import os
+
+    os.utime(tmp_path / "old.log", (began - 100, began - 100))
+    began -= 0.02
+    (tmp_path / "a.log").write_text("x" * 1_048_570 + value)  # across two pieces
+    (tmp_path / "b.log").write_bytes(("y" + value).encode("utf-16"))
+    (tmp_path / "c.log").write_text("q=" + "".join(f"%{ord(c):02X}" for c in value))
+    with gzip.open(tmp_path / "d.sql.gz", "wt") as packed:
+        packed.write(f"INSERT {value}")
+    (tmp_path / "e.log").write_text("nothing")
+    from readiness import postgresql
+
+    with scratch.database(f"CREATE TABLE t AS SELECT '{value}'::text AS a") as url:
+        dump = postgresql.installation().bin / "pg_dump"
+        subprocess.run([dump, "-Fc", "-f", tmp_path / "f.dump", url], check=True)
+    patterns = {"logs": [f"{tmp_path}/*.log", f"{tmp_path}/none"], "backups": [f"{tmp_path}/*.*p*"]}
+    patterns["backups"].append(f"{tmp_path}/d.*")
+    said: list = []
+    declared = validated(Plaintext, patterns, "test", {}, specimen=True)
+    hits = list(files.search(declared, set(forms), began, said))
+    assert {hit["file"] for hit in hits} == {"a.log", "b.log", "c.log", "d.sql.gz", "f.dump"}
+    assert [row["why"] for row in said if not row["searched"]] == ["there is no such file"]

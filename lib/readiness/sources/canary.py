@@ -19,7 +19,8 @@ import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
 from ..finding import NotMeasured
-from ..target import Canary, Encryption
+from ..target import Canary, Encryption, Plaintext
+from . import files
 from .client import Client, filled
 from .columns import KEY, as_text, declared, row_name
 from .database import Session, why
@@ -47,16 +48,30 @@ def token() -> str:
 
 
 def forms(value: str) -> dict[str, str]:
-    """What ``value`` looks like in lower case as it is, in hexadecimal, and inside base64 at each
-    of the three ways that it can begin there. URL encoding and JSON leave it as it is."""
+    """What ``value`` looks like in lower case: as it is, in hexadecimal, as UTF-16, URL-encoded or
+    escaped to its last letter, and inside base64 at each of the three ways that it can begin there.
+
+    Ordinary URL encoding and JSON leave letters as they are. UTF-16 shows in bytes as the server
+    escapes them: each letter with a zero before or after it.
+    """
     raw = value.encode()
     found = {value: "as it is", raw.hex(): "hexadecimal"}
-    for offset in range(3):
-        # The first and the last characters depend on the neighbours.
-        start, end = (8 * offset + 5) // 6, (8 * (offset + len(raw))) // 6
-        for encode in (b64encode, urlsafe_b64encode):
-            encoded = encode(bytes(offset) + raw).decode()
-            found.setdefault(encoded[start:end].lower(), "base64")
+    found["".join(f"%{byte:02x}" for byte in raw)] = "URL-encoded"
+    found["".join(f"\\u{ord(letter):04x}" for letter in value)] = "escaped as in JSON"
+    found["\\000".join(value)] = "UTF-16"
+    wide = {"utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
+    for encoding, how in wide.items():
+        found.setdefault(value.encode(encoding).hex().strip("0"), f"{how} in hexadecimal")
+    for data, how in [
+        (raw, "base64"),
+        *((value.encode(e), f"{h} in base64") for e, h in wide.items()),
+    ]:
+        for offset in range(3):
+            # The first and the last characters depend on the neighbours.
+            start, end = (8 * offset + 5) // 6, (8 * (offset + len(data))) // 6
+            for encode in (b64encode, urlsafe_b64encode):
+                encoded = encode(bytes(offset) + data).decode()
+                found.setdefault(encoded[start:end].lower(), how)
     return found
 
 
@@ -86,6 +101,8 @@ class Canaries:
         self._searched: set[str] = set()
         self._not_searched: dict[str, str] = {}
         self._left: set[str] = set()
+        self._files: list[dict[str, Any]] = []
+        self._began = time.time() - 1  # file systems round
         snapshot = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS oldest"
         self._oldest = database.rows(snapshot)[0]["oldest"]
         schemas = database.facts["schemas"]
@@ -223,6 +240,13 @@ class Canaries:
         names = ("operation", "field", "column", "form", "row")
         self._hits[place] = {**dict(zip(names, place, strict=True)), "length": length}
 
+    def search_files(self, declared: Plaintext) -> None:
+        """Look in the logs and backups that were written to since the first canary was sent."""
+        by_form = {form: (b, how) for b in self._birds for form, how in forms(b.value).items()}
+        for hit in files.search(declared, set(by_form), self._began, self._files):
+            bird, how = by_form[hit["form"]]
+            self._hit(bird, how, hit["file"], f"from byte {hit['start']}", hit["length"])
+
     def records(self) -> list[dict[str, Any]]:
         """One row a canary, without its value."""
         return [
@@ -245,6 +269,7 @@ class Canaries:
             "searched": len(self._searched),
             "not_searched": [{"table": t, "why": w} for t, w in self._not_searched.items()],
             "left": sorted(self._left),
+            "files": self._files,
         }
 
 

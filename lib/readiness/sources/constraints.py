@@ -37,7 +37,8 @@ SELECT CASE k.contype WHEN 'f' THEN 'foreign key' WHEN 'p' THEN 'primary key'
              ORDER BY u.o) AS ref_columns,
        CASE k.confmatchtype WHEN 'f' THEN 'FULL' ELSE 'SIMPLE' END AS match,
        k.convalidated AS validated, COALESCE(x.indisvalid, true) AS index_valid,
-       COALESCE(s.triggers, 0) AS silent_triggers, greatest(c.reltuples, 0)::bigint AS rows
+       COALESCE(s.triggers, 0) AS silent_triggers, greatest(c.reltuples, 0)::bigint AS rows,
+       CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS expression
 FROM pg_constraint k
 JOIN relation c ON c.oid = k.conrelid AND NOT c.relispartition
 LEFT JOIN pg_class r ON r.oid = k.confrelid
@@ -47,7 +48,7 @@ LEFT JOIN silent s ON s.tgconstraint = k.oid
 WHERE k.contype IN ('f', 'p', 'u', 'c', 'x') AND k.conparentid = 0
 UNION ALL
 SELECT 'unique', c.nspname, c.relname, i.relname, ARRAY[]::text[], NULL, NULL, ARRAY[]::text[],
-       'SIMPLE', true, x.indisvalid, 0, greatest(c.reltuples, 0)::bigint
+       'SIMPLE', true, x.indisvalid, 0, greatest(c.reltuples, 0)::bigint, NULL
 FROM pg_index x JOIN relation c ON c.oid = x.indrelid AND NOT c.relispartition
 JOIN pg_class i ON i.oid = x.indexrelid
 WHERE x.indisunique AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid
@@ -59,6 +60,23 @@ SELECT c.nspname AS schema, c.relname AS table,
        ARRAY(SELECT a.attname::text FROM pg_attribute a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
 FROM ({RELATIONS}) c WHERE c.relkind IN ('r', 'p')
+"""
+# Whatever keeps triggers from firing beside those of foreign keys: one that was switched off by
+# hand, and a role or database that is set not to fire any.
+SILENCED: LiteralString = f"""
+SELECT 'trigger' AS kind, c.nspname AS schema, c.relname AS table, t.tgname::text AS name,
+       CASE t.tgenabled WHEN 'D' THEN 'switched off' ELSE 'fires on replicas only' END AS how
+FROM pg_trigger t JOIN ({RELATIONS}) c ON c.oid = t.tgrelid
+WHERE NOT t.tgisinternal AND t.tgenabled IN ('D', 'R')
+UNION ALL
+SELECT 'setting', '', COALESCE(d.datname, 'every database'), COALESCE(r.rolname, 'every role'),
+       split_part(c.setting, '=', 2)
+FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS c(setting)
+LEFT JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole
+WHERE split_part(c.setting, '=', 1) = 'session_replication_role'
+  AND split_part(c.setting, '=', 2) <> 'origin'
+  AND (s.setdatabase = 0 OR d.datname = current_database())
+ORDER BY 1, 2, 3, 4
 """
 # Types of extensions compare by operators of their own: citext must not be compared as text.
 FIND_OPERATORS: LiteralString = """
@@ -87,11 +105,15 @@ def kept(target: Target) -> Collected:
             for row in session.rows(TABLES, {"schemas": parameters.schemas})
         }
         records += _missing(declared, records, tables)
+        silenced = session.rows(SILENCED, {"schemas": parameters.schemas})
         session.rows(FIND_OPERATORS)
         for record in records:
             if record["kind"] == "foreign key":
-                record |= _orphans(session, record)
+                record |= _counted(session, _query(record))
+            elif record["kind"] == "check" and not record["validated"]:
+                record |= _counted(session, _broken(record))
     facts = {"access": session.facts, "tables": len(tables), "declared_keys": why_not}
+    facts["silenced"] = silenced
     return Collected(records, facts, {"PostgreSQL": session.facts["server_version"]})
 
 
@@ -154,11 +176,10 @@ def _points(key: Record) -> tuple[Any, ...]:
     return key["schema"], key["table"], key["ref_schema"], key["ref_table"], pairs
 
 
-def _orphans(session: database.Session, key: Record) -> Record:
-    """How many rows point to nothing; a NULL in the key points nowhere and breaks nothing, unless
-    MATCH FULL wants all of it or none."""
+def _counted(session: database.Session, query: sql.Composed) -> Record:
+    """How many rows break a constraint, or why they cannot be counted."""
     try:
-        counted = session.rows(_query(key))[0]["orphans"]
+        counted = session.rows(query)[0]["orphans"]
     except psycopg.Error as broke:
         if session.connection.closed:
             raise
@@ -166,7 +187,16 @@ def _orphans(session: database.Session, key: Record) -> Record:
     return {"orphans": counted, "problem": None}
 
 
+def _broken(check: Record) -> sql.Composed:
+    """The rows for which a check that was never validated is false; the server wrote it itself."""
+    return sql.SQL("SELECT count(*) AS orphans FROM {} WHERE NOT ({})").format(
+        sql.Identifier(check["schema"], check["table"]), sql.SQL(check["expression"])
+    )
+
+
 def _query(key: Record) -> sql.Composed:
+    """The rows that point to nothing; a NULL in the key points nowhere and breaks nothing, unless
+    MATCH FULL wants all of it or none."""
     own = [sql.SQL("c.{}").format(sql.Identifier(name)) for name in key["columns"]]
     other = [sql.SQL("p.{}").format(sql.Identifier(name)) for name in key["ref_columns"]]
     same = sql.SQL(" AND ").join(

@@ -220,9 +220,11 @@ def canaries(target: Target) -> Collected:
     columns can be judged without. One record a canary: whether the service accepted it, in which
     columns it stands encrypted, how often in clear, and whether the API took it away again. In
     ``facts``: ``hits``, one row for each place in clear; ``searched``, how many tables, and
-    ``not_searched``, which not; ``left``, where it still stands after its removal.
+    ``not_searched``, which not; ``files``, the logs and backups that the parameters name; ``left``,
+    where it still stands after its removal.
     """
     facts: dict[str, Any] = {"hits": [], "searched": 0, "not_searched": [], "left": []}
+    facts["files"] = []
     if "active" not in target.permit:
         return Collected([], {**facts, "state": "not permitted"})
     if target.http is None:
@@ -240,6 +242,7 @@ def canaries(target: Target) -> Collected:
             facts |= {"state": "failed", "reason": str(gap.reason), "message": str(gap)}
         finally:
             flock.remove()
+        flock.search_files(target.plaintext)
         flock.search()  # again: a removal may have written what it removed somewhere else
         facts |= flock.facts()
         version = database.facts["server_version"]

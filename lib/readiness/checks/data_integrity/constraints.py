@@ -22,7 +22,8 @@ def _problems(record: dict[str, Any]) -> list[str]:
     if not record["index_valid"]:
         said.append("its index is not valid: it is not enforced")
     if record["orphans"]:
-        said.append(f"rows that point to nothing: {record['orphans']}")
+        broken = "rows that break it" if record["kind"] == "check" else "rows that point to nothing"
+        said.append(f"{broken}: {record['orphans']}")
     return said
 
 
@@ -41,7 +42,9 @@ def hold(constraints: Evidence, criteria: Criteria) -> Judgement:
 
     Every foreign key, unique, primary key and check of the live database is looked up in the
     catalogue: validated, its index valid, its triggers on. The rows that point to nothing are
-    counted for every foreign key, and for those that only the ORM declares.
+    counted for every foreign key, and for those that only the ORM declares; those that break it,
+    for every check that was never validated. Triggers of the application that were switched off,
+    and a role or database whose session_replication_role lets none fire, are found too.
 
     Why: a constraint that is NOT VALID or switched off looks like one and protects nothing; an
     orphan is a reading whose owner is gone, which the next join silently leaves out.
@@ -64,14 +67,29 @@ def hold(constraints: Evidence, criteria: Criteria) -> Judgement:
         for record in constraints.records
         if (said := _problems(record))
     ]
-    uncounted = [r for r in keys if r["problem"]]
+    offenders += [
+        {
+            "table": one["table"],
+            "constraint": one["name"],
+            "kind": one["kind"],
+            "columns": "",
+            "problem": f"session_replication_role is {one['how']}: no trigger fires"
+            if one["kind"] == "setting"
+            else f"the trigger is {one['how']}"
+            if one["how"] == "switched off"
+            else f"the trigger {one['how']}",
+            "orphans": None,
+        }
+        for one in constraints.facts["silenced"]
+    ]
+    uncounted = [r for r in constraints.records if r["problem"]]
     if not offenders and uncounted:
         tables = ", ".join(sorted({r["table"] for r in uncounted})[:5])
         return not_measured(
             Reason.INCONCLUSIVE,
             expected,
-            f"orphans could not be counted for {len(uncounted)} of {len(keys)} foreign keys "
-            f"({tables}): {uncounted[0]['problem']}",
+            f"rows could not be counted for {len(uncounted)} of {len(constraints.records)} "
+            f"constraints ({tables}): {uncounted[0]['problem']}",
             len(constraints.records) - len(uncounted),
         )
     if not offenders and constraints.facts["declared_keys"].startswith("unknown"):

@@ -138,7 +138,18 @@ def _copies(canaries: Evidence) -> list[str]:
 def _found_encrypted(canaries: Evidence, accepted: list[dict[str, Any]]) -> str:
     return (
         f"{counted(len(accepted), 'canary value')} encrypted in sensitive columns and in clear in "
-        f"none of {counted(canaries.facts['searched'], 'table')}{_left(canaries)}"
+        f"none of {counted(canaries.facts['searched'], 'table')}{_files(canaries)}{_left(canaries)}"
+    )
+
+
+def _files(canaries: Evidence) -> str:
+    """The logs and backups: how many were searched, and which of them were not."""
+    files = canaries.facts["files"]
+    searched = sum(file["searched"] for file in files)
+    said = f" and {counted(searched, 'log or backup')}" if searched else ""
+    missed = [f"{f['file']}: {f['why']}" for f in files if not f["searched"]]
+    return said.replace("backups", "backup files") + (
+        f" (not searched: {'; '.join(missed[:3])})" if missed else ""
     )
 
 
