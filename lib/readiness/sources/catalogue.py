@@ -79,10 +79,7 @@ def read(
     asked = {"schemas": list(schemas), "bodies": bodies}
     records: list[Record] = []
     with connection.cursor(row_factory=dict_row) as cursor:
-        # No path: every name comes out in full. No compiling: it takes longer than the queries.
-        cursor.execute(
-            "SELECT set_config('search_path', 'pg_catalog', false), set_config('jit', 'off', false)"
-        )
+        cursor.execute(ask.SETTINGS)
 
         def rows(query: LiteralString) -> list[Record]:
             return cursor.execute(query, asked).fetchall()

@@ -11,6 +11,12 @@ from __future__ import annotations
 
 from typing import LiteralString
 
+# No path: every name comes out in full. No compiling: it takes longer than the queries. And memory
+# for 10,000 tables, without which the sets that rows are looked up in are searched row by row.
+SETTINGS: LiteralString = """
+    SELECT set_config('search_path', 'pg_catalog', false), set_config('jit', 'off', false),
+           set_config('work_mem', '64MB', false)
+"""
 SCHEMAS: LiteralString = """
     SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY (%(schemas)s::text[])
 """

@@ -7,7 +7,7 @@ SQL that repairs it.
 
 from .merge import CLASSES, compare, repair_script
 from .types import BREAKING, COSMETIC, RISKY
-from .view import between, differences, figure
+from .view import between, differences, figure, repairs
 
 __all__ = [
     "BREAKING",
@@ -19,4 +19,5 @@ __all__ = [
     "differences",
     "figure",
     "repair_script",
+    "repairs",
 ]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from ...evidence import Evidence
 
-COLUMNS = ["class", "kind", "table", "object", "live", "wanted", "reason", "proof", "repair"]
+COLUMNS = ["class", "kind", "table", "object", "live", "wanted", "reason"]
+REPAIRS = ["class", "table", "object", "answer", "repair"]
 COLOURS = {BREAKING: TONES["bad"], RISKY: TONES["caution"], COSMETIC: TONES["unknown"]}
 PATTERNS = {BREAKING: "", RISKY: "/", COSMETIC: "."}  # told apart without colour, too
 MOST_TABLES = 30  # in the figure; the worst ones
@@ -28,6 +29,15 @@ def differences(live: Evidence, wanted: Evidence, classes: Sequence[str] = CLASS
     return pd.DataFrame(
         [d for d in between(live, wanted) if d["class"] in classes], columns=COLUMNS
     )
+
+
+def repairs(live: Evidence, wanted: Evidence, classes: Sequence[str] = CLASSES) -> pd.DataFrame:
+    """A data frame of the same differences: what the server answered to the ORM's statement where
+    one was tried, and the SQL that would bring the live database to what is wanted."""
+    import pandas as pd
+
+    found = [one for one in between(live, wanted) if one["class"] in classes]
+    return pd.DataFrame(found, columns=REPAIRS)
 
 
 def figure(live: Evidence, wanted: Evidence) -> Any:
@@ -71,13 +81,14 @@ def _drawn(counts: dict[str, dict[str, int]]) -> Any:
 
 
 def between(live: Evidence, wanted: Evidence) -> list[dict[str, Any]]:
-    """The differences of two catalogues as evidence, each with its ``proof`` where a statement of
-    the ORM was tried on a copy of the live table and failed."""
+    """The differences of two catalogues as evidence, each with its ``proof``, a statement of the
+    ORM that was tried on a copy of the live table, and the ``answer`` of the server to it."""
     if live.problem or wanted.problem or not wanted.records:
         return []
     found = compare(live.records, wanted.records, whole=not wanted.source.endswith(".orm"))
     tried = {(one["table"], one["object"]): one for one in wanted.facts.get("tried", ())}
     for one in found:
         proof = tried.get((one["table"], one["object"])) if one["class"] == BREAKING else None
-        one["proof"] = f"{proof['statement']} -> {proof['answer']}" if proof else ""
+        one["proof"] = proof["statement"] if proof else ""
+        one["answer"] = proof["answer"] if proof else ""
     return found
