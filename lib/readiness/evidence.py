@@ -114,6 +114,8 @@ def _dump(value: object, indent: int | None = None) -> str:
 def _whole(text: str) -> str:
     """``text`` without half characters (lone surrogates), which a target may send in JSON and
     which no file takes."""
+    if text.isascii():
+        return text
     return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
@@ -155,7 +157,10 @@ class Source:
             COLLECTING.reset(naming)
         collected.facts |= target.traffic.facts(sent)  # also of a source that found nothing out
         # Through JSON and back, so that what is judged now is what will be judged offline.
-        records = json.loads(redact(_dump(collected.records)))
+        text = redact(_dump(collected.records))
+        collected.records = []  # 10,000 tables are 150 MB: not twice
+        records = json.loads(text)
+        del text
         facts = json.loads(redact(_dump(collected.facts)))
         took = round(time.perf_counter() - clock, 4)
         evidence = Evidence(self.name, started, took, records, facts, collected.tools, problem)
