@@ -56,6 +56,8 @@ FACTS = {
     "SEC-AUTHZ-ANON": Status.PASS,
     # the live database is the ORM's but for Alembic's own table
     "DAT-SCHEMA-ORM": Status.PASS,
+    # 19 revisions, one head, which the database is stamped with; they do not start from nothing
+    "DAT-SCHEMA-MIGRATIONS": Status.PASS,
     # 24 foreign keys, all validated, no orphans
     "DAT-CONSTRAINTS": Status.PASS,
     # the exposition parses, with its token
