@@ -20,10 +20,10 @@ LONGEST_PATH = 300  # characters that are kept
 
 
 class Stopped(NotMeasured):
-    """The target began to fail, so nothing more is asked of it."""
+    """Nothing more is asked of the target: it began to fail, or the requests are used up.
 
-    def __init__(self, message: str) -> None:
-        super().__init__(Reason.INCONCLUSIVE, message)
+    What was seen until then holds; a source keeps it and says what it did not ask.
+    """
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ class Traffic:
     def go_on(self) -> None:
         """Raises Stopped when the target has begun to fail."""
         if self.stopped:
-            raise Stopped(f"the audit stopped asking, as the service began to fail: {self.stopped}")
+            said = f"the audit stopped asking, as the service began to fail: {self.stopped}"
+            raise Stopped(Reason.INCONCLUSIVE, said)
 
     def facts(self, since: int) -> dict[str, Any]:
         """What evidence says of the requests from number ``since`` on."""

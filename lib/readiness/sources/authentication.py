@@ -17,7 +17,7 @@ import jwt
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
 from ..target import Authentication, Role, Target, WebSocket, need
-from ..traffic import Planned
+from ..traffic import Planned, Stopped
 from ..variables import keep_secret
 from . import planning
 from .attempts import to_login
@@ -135,29 +135,23 @@ def attempts(target: Target) -> Collected:
         known += of_repository(target.repository, wanted.secrets_files, missing)
         doors = [door, *_further_doors(http_client, wanted, door)]
         doors += _standing_doors(http_client, wanted)
-        for one in doors:
-            one.try_all(one.attempts, after_the_valid=False)
-        door.try_all(_as_keys(token, known), after_the_valid=False)
-        door.try_all(_as_credentials(known), after_the_valid=False)
-        if wanted.api_key_header:
-            doors.append(_api_key_door(http_client, wanted, known))
-        for one in doors:
-            if one.valid is None:
-                continue
-            answer = one.knock(one.valid)
-            one.valid_answered = answer.status
-            if one is door and not opened(answer.status):
-                raise _no_baseline(wanted, f"with the {door.name}", answer, "2xx")
-            if opened(answer.status):
-                one.try_all(one.attempts, after_the_valid=True)
-        expiry = _try_expired(door, token, wanted)
+        stopped, last = "", None
+        expiry: dict[str, Any] = {"with": [], "problem": None}
+        try:
+            _try_cold(http_client, wanted, doors, token, known)
+            _try_after_the_valid(wanted, doors)
+            expiry = _try_expired(door, token, wanted)
+            last = door.knock(door.valid).status
+        except Stopped as early:
+            stopped = str(early)
         facts |= {
+            "stopped": stopped,
             "protected": wanted.protected,
             "websocket": wanted.websocket.model_dump() if wanted.websocket else None,
             "scheme": http_client.scheme,
             "expiry": expiry,
             "max_lifetime_minutes": wanted.max_lifetime_minutes,
-            "valid_at_the_end": door.knock(door.valid).status,
+            "valid_at_the_end": last,
             "doors": [
                 {"credential": d.name, "valid_answered": d.valid_answered, "tried": len(d.rows)}
                 for d in doors
@@ -166,6 +160,35 @@ def attempts(target: Target) -> Collected:
         }
     records = [row for one in doors for row in one.rows]
     return Collected(records, facts, {"httpx": httpx.__version__, "pyjwt": jwt.__version__})
+
+
+def _try_cold(
+    http_client: Client,
+    wanted: Authentication,
+    doors: list[Door],
+    token: Token | None,
+    known: list[Default],
+) -> None:
+    """Every attempt at every door, before a valid credential was seen there."""
+    for one in doors:
+        one.try_all(one.attempts, after_the_valid=False)
+    doors[0].try_all(_as_keys(token, known), after_the_valid=False)
+    doors[0].try_all(_as_credentials(known), after_the_valid=False)
+    if wanted.api_key_header:
+        doors.append(_api_key_door(http_client, wanted, known))
+
+
+def _try_after_the_valid(wanted: Authentication, doors: list[Door]) -> None:
+    """Every attempt again, each right after the valid credential of its door."""
+    for one in doors:
+        if one.valid is None:
+            continue
+        answer = one.knock(one.valid)
+        one.valid_answered = answer.status
+        if one is doors[0] and not opened(answer.status):
+            raise _no_baseline(wanted, f"with the {one.name}", answer, "2xx")
+        if opened(answer.status):
+            one.try_all(one.attempts, after_the_valid=True)
 
 
 def _no_baseline(wanted: Authentication, how: str, got: Exchange, hoped: str) -> NotMeasured:

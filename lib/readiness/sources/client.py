@@ -20,6 +20,7 @@ import httpx
 
 from ..finding import NotMeasured, Reason
 from ..target import Http, Request, Target, need
+from ..traffic import Stopped
 from ..variables import keep_secret
 from .deadline import Deadline, Transport
 from .login import headers_with, log_in_as, role_of, token_in
@@ -231,7 +232,7 @@ class Client:
             )
         self.target.traffic.go_on()
         if len(self.target.traffic.entries) >= self.http.max_requests:
-            raise NotMeasured(
+            raise Stopped(
                 Reason.NOT_PERMITTED,
                 f"target.http.max_requests ({self.http.max_requests}) is used up",
             )

@@ -43,6 +43,9 @@ def try_others_objects(http_client: Client, owned: Owned) -> list[dict[str, Any]
     attempts.make()
     try:
         return attempts.all()
+    except NotMeasured:  # what was seen until then holds
+        attempts.note("the rest", None, owned.other, got=False, sure=False)
+        return attempts.rows
     finally:
         attempts.take_away()
 
@@ -102,7 +105,7 @@ class _Attempts:
         got = opened(answer.status) and self._holds(answer)
         refused = answer.status in (401, 403, 404)
         empty = attempt == "list" and opened(answer.status) and not got
-        self._note(attempt, operation, who, answer, got, control and (got or refused or empty))
+        self.note(attempt, answer, who, got, control and (got or refused or empty))
 
     def _done(self, attempt: str, operation: str, body: Any) -> None:
         """Somebody else changes or removes it: what the owner sees afterwards decides."""
@@ -116,7 +119,7 @@ class _Attempts:
             got = after != before
             sure = before == "there" and (got or not opened(answer.status))
             self.gone = after == "gone"
-        self._note(attempt, operation, self.owned.other, answer, got, sure)
+        self.note(attempt, answer, self.owned.other, got, sure)
 
     def _seen_by_owner(self) -> str | None:
         """Whether the owner finds the object there, changed, or gone; None where none can look."""
@@ -144,17 +147,25 @@ class _Attempts:
             method, filled_path, headers=headers, json=body, operation=operation
         )
 
-    def _note(
-        self, attempt: str, operation: str, who: str, answer: Exchange, got: bool, sure: bool
-    ) -> None:
+    def _operations(self) -> dict[str, str | None]:
+        owned = self.owned
+        return {
+            "list": owned.list_all,
+            "read": owned.read,
+            "change": owned.change,
+            "delete": owned.delete,
+        }
+
+    def note(self, attempt: str, answer: Exchange | None, who: str, got: bool, sure: bool) -> None:
+        """Keep what came of one attempt."""
         self.rows.append(
             {
                 "object": self.owned.name,
                 "of": self.owned.owner,
                 "by": who,
                 "attempt": attempt,
-                "operation": operation,
-                "status": answer.status,
+                "operation": self._operations().get(attempt) or "",
+                "status": answer.status if answer else None,
                 "got_through": got,
                 "sure": sure,
                 "left": "",

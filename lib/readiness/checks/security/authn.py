@@ -105,7 +105,7 @@ def _lifetime(token: dict[str, Any], most: float) -> str:
 
 def _gaps(rows: list[dict[str, Any]], facts: dict[str, Any], criteria: Authentication) -> list[str]:
     """What keeps the refusals from being the whole answer."""
-    gaps = []
+    gaps = [facts["stopped"]] if facts.get("stopped") else []
     unclear = Counter(outcome(row) for row in rows if outcome(row) != "refused")
     if unclear:
         gaps.append(", ".join(f"{n} {what}" for what, n in unclear.items()))

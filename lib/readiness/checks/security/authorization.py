@@ -81,7 +81,7 @@ ANSWER = ("status", "sent", "content_type", "bytes")
 
 def _by_other_ways(operations: Evidence, known: set[str]) -> list[dict[str, Any]]:
     """What got in with a credential that nobody was given, or by a method that is not listed."""
-    invalid, unlisted = operations.facts["invalid"], operations.facts["unlisted"]
+    invalid, unlisted = operations.facts.get("invalid", []), operations.facts.get("unlisted", [])
     found = [r for r in invalid if reading(r) in ("open", "reached")]
     found = [r for r in found if r["operation"] not in known and r["stub"] is None]
     with_invalid = [{**_offender(r), "sent": "an invalid credential"} for r in found]
@@ -131,6 +131,6 @@ def _remarks(operations: Evidence) -> str:
         remarks.append(f"{len(stubs)} declared stubs answer anybody, with nothing behind them yet")
     if late := [r for r in rows if len(r["answers"]) > 1 and reading(r) == "refused"]:
         remarks.append(f"{len(late)} read the body before they asked who is calling")
-    asked = sum(bool(r["answers"]) for r in operations.facts["unlisted"])
+    asked = sum(bool(r["answers"]) for r in operations.facts.get("unlisted", []))
     remarks.append(f"so were invalid credentials, and {asked} methods that are not listed")
     return f"; {'; '.join(remarks)}"

@@ -39,7 +39,8 @@ COUNT = text(
                      THEN r.hits + 1 ELSE 1 END,
          window_start = CASE WHEN r.window_start > now() - make_interval(secs => :window)
                              THEN r.window_start ELSE now() END
-       RETURNING hits, ceil(extract(epoch FROM window_start - now()) + :window)::int AS reset_seconds"""
+       RETURNING hits,
+         ceil(extract(epoch FROM window_start - now()) + :window)::int AS reset_seconds"""
 )
 
 
