@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+import contents
 import schema
 from readiness import postgresql, record, reference, runner
 from readiness.documents import ROOT
@@ -104,6 +105,7 @@ def main() -> None:
             "audit": audit_against_plain_script(),
             "report": [report(count) for count in (100, 2_000)],
             "schema": schema.measure(),
+            "contents": {"scans": contents.scans(), "verification": contents.opened()},
         }
     finally:
         if not was_up:

@@ -1,0 +1,143 @@
+"""Searching, opening and adding up what tables hold, against the plainest thing that does the same.
+
+python benchmarks/contents.py [rows]     5,000,000 rows unless said otherwise
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from binascii import a2b_base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from readiness import scratch
+from readiness.evidence import Evidence
+from readiness.parameters import validated
+from readiness.sources import checksums, ciphertexts, plaintext
+from readiness.sources.envelope import configured
+from readiness.target import Target
+
+ROWS = 5_000_000
+CIPHERTEXTS = 1_000_000
+SECTION = {"key": "a password", "salt": "a salt", "iterations": 1_000}
+# Three columns of text: a ciphertext, a digest or an identifier, a line.
+TABLE = """
+CREATE TABLE rows AS SELECT n AS id,
+    'ENC4:' || encode(decode(md5(n::text) || md5('a' || n) || md5('b' || n), 'hex'), 'base64')
+        AS sealed,
+    CASE n % 2 WHEN 0 THEN md5(n::text)::uuid::text ELSE md5(n::text) END AS mixed,
+    'GET /api/users/' || n || '?limit=20 200 in 12 ms' AS line
+FROM generate_series(1, {rows}) n;
+"""
+
+
+def seconds(work: Callable[[], object], runs: int = 3) -> float:
+    taken = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return round(sorted(taken)[len(taken) // 2], 2)
+
+
+def of(url: str, *columns: str) -> Target:
+    limits = {"url": url, "statement_timeout_s": 900}
+    raw: dict[str, Any] = {"name": "t", "database": limits}
+    raw["encryption"] = {**SECTION, "columns": list(columns)} if columns else []
+    return validated(Target, raw, "benchmark", {}, specimen=True)
+
+
+def sound(evidence: Evidence) -> Evidence:
+    assert evidence.problem is None, evidence.problem
+    return evidence
+
+
+def scans(rows: int = ROWS) -> dict[str, object]:
+    """The search of 5 million rows of three columns, the envelopes of one, and the checksum."""
+    with scratch.database(TABLE.replace("{rows}", str(rows))) as url:
+        with psycopg.connect(url, autocommit=True) as database:
+            database.execute("VACUUM ANALYZE rows")
+            size = database.execute("SELECT pg_relation_size('rows')").fetchone()
+            count = seconds(lambda: database.execute("SELECT count(*) FROM rows").fetchone())
+            prefix = "SELECT count(*) FROM rows WHERE sealed NOT LIKE 'ENC4:%'"
+            by_prefix = seconds(lambda: database.execute(prefix.encode()).fetchone())
+        grep = r"[5KL][1-9A-HJ-NP-Za-km-z]{50}|[xyz]prv|PRIVATE KEY|AKIA|@[a-z0-9-]+\."
+        copy = ["psql", "-qAtc", "COPY rows TO STDOUT", url]
+        by_grep = seconds(lambda: _piped(copy, ["grep", "-cE", grep]), 1)
+        by_grep_prefix = seconds(
+            lambda: _piped([*copy[:2], "COPY (SELECT sealed FROM rows) TO STDOUT", url],
+                           ["grep", "-cv", "^ENC4:"]), 1
+        )  # fmt: skip
+        envelopes = seconds(lambda: sound(plaintext.sensitive_columns(of(url, "rows.sealed"))), 1)
+        search = seconds(lambda: sound(plaintext.elsewhere(of(url))), 1)
+        summed = seconds(lambda: sound(checksums.of_tables(of(url))), 2)
+    return {
+        "rows": rows,
+        "table_mb": round(size[0] / 1e6) if size else None,
+        "count_s": count,
+        "prefix_s": by_prefix,
+        "prefix_to_count": round(by_prefix / count, 1),
+        "copy_grep_prefix_s": by_grep_prefix,
+        "copy_grep_prefix_to_prefix": round(by_grep_prefix / by_prefix, 1),
+        "envelopes_s": envelopes,
+        "envelopes_to_count": round(envelopes / count, 1),
+        "copy_grep_five_patterns_s": by_grep,
+        "search_eleven_kinds_s": search,
+        "search_to_copy_grep": round(search / by_grep, 2),
+        "checksum_s": summed,
+        "checksum_to_count": round(summed / count, 1),
+        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def _piped(first: list[str], second: list[str]) -> None:
+    with subprocess.Popen(first, stdout=subprocess.PIPE) as source:
+        subprocess.run(second, stdin=source.stdout, stdout=subprocess.DEVNULL, check=False)
+
+
+def opened(number: int = CIPHERTEXTS) -> dict[str, object]:
+    """Every ciphertext of a column read and opened, against opening them where they are."""
+    with scratch.database("CREATE TABLE people (id int PRIMARY KEY, mother text)") as url:
+        ours = configured(of(url, "people.mother").encryption[0])
+        values = [ours.seal(f"person number {n}, called Maryam") for n in range(number)]
+        with (
+            psycopg.connect(url) as database,
+            database.cursor() as cursor,
+            cursor.copy("COPY people FROM STDIN") as copy,
+        ):
+            for row in enumerate(values):
+                copy.write_row(row)
+        raw = [a2b_base64(value[5:]) for value in values]
+        decrypt = AESGCM(ours._key).decrypt
+
+        def bare() -> None:
+            for one in raw:
+                decrypt(one[:12], one[12:], None)
+
+        alone = seconds(bare, 2)
+        evidence: list[Evidence] = []
+        verified = seconds(
+            lambda: evidence.append(sound(ciphertexts.stored(of(url, "people.mother")))), 2
+        )
+        assert evidence[0].records[0]["sealed"] == number
+    return {
+        "ciphertexts": number,
+        "bare_decryption_s": alone,
+        "verified_from_the_database_s": verified,
+        "share_of_bare": round(alone / verified, 2),
+    }
+
+
+if __name__ == "__main__":
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+    found = {"scans": scans(rows), "verification": opened(min(CIPHERTEXTS, rows))}
+    print(json.dumps(found, indent=1))
+    Path(os.environ.get("RESULTS", os.devnull)).write_text(json.dumps(found))
