@@ -26,7 +26,8 @@ WHERE k.contype = 'f' AND k.conparentid = 0 AND n.nspname = ANY (%s::text[])
 """
 INDEXES = """
 SELECT n.nspname || '.' || t.relname AS table, x.relname::text AS name,
-       x.oid::bigint AS number, pg_relation_size(x.oid) AS bytes, i.indisunique AS is_unique, i.indisprimary AS is_primary,
+       x.oid::bigint AS number, pg_relation_size(x.oid) AS bytes,
+       i.indisunique AS is_unique, i.indisprimary AS is_primary,
        i.indisvalid AS valid, coalesce(s.idx_scan, 0) AS scans,
        EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid) AS of_constraint,
        concat_ws('|', i.indrelid, i.indkey, i.indclass, i.indcollation, i.indoption, x.relam,
