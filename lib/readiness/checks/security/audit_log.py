@@ -9,7 +9,7 @@ from pydantic import Field
 
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
-from readiness.finding import Judgement, Reason, Severity, Status, not_measured
+from readiness.finding import Judgement, Reason, Status, not_measured
 from readiness.sources.audit_trail import events
 
 EVENTS = ("admin action", "failed login", "login", "denial", "logout")
@@ -61,10 +61,7 @@ def events_are_logged(trail: Evidence, criteria: AuditTrail) -> Judgement:
         offenders.append({"event": "a row that was written", "problem": said})
     if offenders:
         shown = "; ".join(f"{o['event']}: {o['problem']}" for o in offenders[:4])
-        severity = Severity.HIGH if change["may"] or len(offenders) == len(rows) else None
-        return Judgement(
-            Status.FAIL, expected, shown, len(rows), offenders=offenders, severity=severity
-        )
+        return Judgement(Status.FAIL, expected, shown, len(rows), offenders=offenders)
     gaps = [
         f"{r['event']} was not to be had: answered {r['status'] or 'nothing'}"
         for r in trail.records
