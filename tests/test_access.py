@@ -27,7 +27,7 @@ def service(folder, name, options):
     return lambda request: module.answer(request, options)
 
 
-@pytest.mark.parametrize(("workers", "asked"), [(1, 1), (2, 11), (8, 68), (64, 703)])
+@pytest.mark.parametrize(("workers", "asked"), [(1, 3), (2, 11), (8, 68), (64, 703)])
 def test_so_many_presentations_meet_every_worker(workers, asked):
     assert presentations(workers, 0.999) == asked
     dice = random.Random(1)

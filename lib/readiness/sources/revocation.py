@@ -22,6 +22,7 @@ from .attempts import to_login
 from .client import Client, Exchange, client, filled
 from .login import at, headers_with, log_in_as, opened, role_of, token_in
 
+FEWEST = 3  # presentations after, where one process answers and one would do
 BEFORE = 3  # presentations of the valid credential, so that a cache has it
 
 
@@ -29,7 +30,7 @@ def presentations(workers: int, probability: float) -> int:
     """How often to ask so that each of ``workers`` was met with this probability, if each takes an
     equal share: the chance to miss one of w in n requests is at most w (1 - 1/w)^n."""
     if workers == 1:
-        return 1
+        return FEWEST
     return math.ceil(math.log(workers / (1 - probability)) / -math.log(1 - 1 / workers))
 
 

@@ -88,7 +88,7 @@ def _gap(row: dict[str, Any]) -> str:
 def _passed(credentials: Evidence) -> str:
     facts = credentials.facts
     said = (
-        f"{counted(len(credentials.records), 'credential')} refused {facts['presented']} times "
+        f"{counted(len(credentials.records), 'credential')} refused, {facts['presented']} times "
         f"each on new connections: every one of up to {facts['workers']} processes was met with a "
         f"probability of {facts['probability']:g}, if they take equal shares"
     )
