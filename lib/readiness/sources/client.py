@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from .pace import Pace, allowance, retry_after
 
 MOST_WAITS = 3  # of that kind for one request
 USER_AGENT = "readiness-audit"
+PACKED = ("gzip", "deflate")  # what is asked for, and unpacked no further than it is read
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -277,10 +279,18 @@ class Client:
 
 
 def _read(response: httpx.Response, most: int) -> bytes:
-    """The body, up to ``most`` bytes: a stream may have no end."""
+    """The body, up to ``most`` bytes: a stream may have no end, and a small one may unpack to much.
+
+    Unpacked here, as httpx would unpack what has arrived in full and look at its size afterwards.
+    """
+    packed = response.headers.get("content-encoding", "").strip().lower() in PACKED
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None  # 32: zlib or gzip
     body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
+    for chunk in response.iter_raw():
+        try:
+            body += unpack.decompress(chunk, most - len(body)) if unpack else chunk
+        except zlib.error as broke:
+            raise httpx.DecodingError(f"the body does not unpack: {broke}") from None
         if len(body) >= most:
             break
     return bytes(body[:most])
@@ -318,7 +328,7 @@ def client(target: Target) -> Iterator[Client]:
         base_url=http.base_url.value(),
         timeout=http.timeout_s,
         follow_redirects=False,
-        headers={"User-Agent": USER_AGENT},
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": ", ".join(PACKED)},
         transport=Transport(_trust(http.ca_file.value() if http.ca_file else None), deadline),
         trust_env=False,
     ) as transport:
