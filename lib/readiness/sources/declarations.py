@@ -20,16 +20,16 @@ def declared(target: Target) -> Collected:
 
 
 def _row(check: str, said: Declaration) -> dict[str, Any]:
-    until = said.valid_until or said.on + BELIEVED
+    until = said.valid_until or said.stated + BELIEVED
     today = now().date()
     return {
         "check": check,
         "holds": said.holds,
         "statement": said.statement,
         "by": said.by,
-        "on": said.on.isoformat(),
+        "stated": said.stated.isoformat(),
         "valid_until": until.isoformat(),
-        "current": said.on <= today <= until,
+        "current": said.stated <= today <= until,
         "reference": said.reference,
     }
 
@@ -38,5 +38,5 @@ def declarations_table(declared: Evidence) -> Any:
     """A data frame: one row a declaration."""
     import pandas as pd
 
-    columns = ["check", "holds", "statement", "by", "on", "valid_until", "reference"]
+    columns = ["check", "holds", "statement", "by", "stated", "valid_until", "reference"]
     return pd.DataFrame(declared.records, columns=columns)

@@ -13,6 +13,6 @@ class Declaration(Section):
     statement: str
     holds: bool = True  # false: it is known not to be so
     by: str
-    on: date
+    stated: date
     valid_until: date | None = None
     reference: str | None = None  # a document, a ticket

@@ -25,14 +25,14 @@ def application_firewall(declarations: Evidence, criteria: Criteria) -> Judgemen
     Why: it buys time when a hole becomes known before its correction is deployed.
     Bad: a declaration that it is not there; one of two years ago.
     Remedy: put one before the service, and say so under target.declarations.SEC-WAF with
-    statement, by and on; or say `holds: false`, and accept the gap.
+    statement, by and stated; or say `holds: false`, and accept the gap.
     """
     expected = "declared to be there, by a named person, within the time it is believed"
     said = next((r for r in declarations.records if r["check"] == "SEC-WAF"), None)
     if said is None:
         why = "target.declarations.SEC-WAF is not set in the parameters"
         return not_measured(Reason.NO_PARAMETER, expected, why)
-    who = f"{said['by']} on {said['on']}: {said['statement']}"
+    who = f"{said['by']} on {said['stated']}: {said['statement']}"
     if not said["holds"]:
         return Judgement(Status.FAIL, expected, f"declared not to be there, by {who}", 1)
     if not said["current"]:
