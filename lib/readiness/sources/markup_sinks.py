@@ -15,7 +15,9 @@ _CLEANED = re.compile(CLEANERS)
 _LITERAL = re.compile(r"""^\s*(?:(["'])(?:(?!\1)[^\\\n]|\\.)*\1|`[^`$]*`)\s*[;,)}\]]*\s*(//.*)?$""")
 _NAME = re.compile(r"^\s*([A-Za-z_$][\w$]*)\s*[;,)}\]]*\s*$")
 IN_SCRIPT = {
-    "dangerouslySetInnerHTML": r"dangerouslySetInnerHTML\s*=\s*\{\{\s*__html\s*:\s*(?P<value>.*)",
+    "dangerouslySetInnerHTML": (
+        r"dangerouslySetInnerHTML\s*=\s*\{\{\s*__html\s*:\s*(?P<value>.*?)\s*(?:\}\}|$)"
+    ),
     "innerHTML": r"\.(?:inner|outer)HTML\s*\+?=(?!=)\s*(?P<value>.*)",
     "insertAdjacentHTML": r"\.insertAdjacentHTML\s*\(\s*[^,]+,\s*(?P<value>.*)",
     "document.write": r"\bdocument\.write(?:ln)?\s*\(\s*(?P<value>.*)",
@@ -52,7 +54,7 @@ def unescaped(path: str, text: str) -> Iterator[tuple[int, str, str | None]]:
     if suffix in TEMPLATES and suffix != ".py":
         sinks = {**IN_SCRIPT, **IN_TEMPLATE}
     for name, pattern in sinks.items():
-        for match in re.finditer(pattern, text):
+        for match in re.finditer(pattern, text, re.MULTILINE):
             value = match["value"]
             if _LITERAL.match(value) or not value.strip():
                 continue
