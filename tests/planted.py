@@ -28,7 +28,7 @@ SELECT n,
         WHEN 0 THEN md5(n::text)::uuid::text
         WHEN 1 THEN encode(sha256(n::text::bytea), 'hex')
         WHEN 2 THEN (timestamptz '2026-01-01 00:00+00' + n * interval '1 second')::text
-        WHEN 3 THEN (4000000000000000 + n * 7919)::text
+        WHEN 3 THEN (4000000000000000 + n::bigint * 7919)::text
         WHEN 4 THEN (extract(epoch FROM timestamptz '2026-01-01') * 1000000 + n)::bigint::text
         WHEN 5 THEN '/api/users/' || n || '?limit=20&offset=' || n
         WHEN 6 THEN '$argon2id$v=19$m=65536$' || encode(decode(md5(n::text), 'hex'), 'base64')
