@@ -97,3 +97,12 @@ def test_a_failed_login_leaves_a_row(anonymous, login):
     row = next(row for row in rows if row["details"].get("username") == name)
     assert row["success"] is False
     assert row["ip_address"] == "127.0.0.1"
+
+
+def test_a_costly_operation_is_limited_in_bursts(login):
+    answers = [login("moderator").get("/api/oracle/daily") for _ in range(40)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert answers[0].status_code == 200
+    assert refused
+    assert 1 <= int(refused[0].headers["Retry-After"]) <= 3
+    assert login("user").get("/api/oracle/daily").status_code == 200

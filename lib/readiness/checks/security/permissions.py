@@ -7,6 +7,7 @@ from typing import Any
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Reason, Severity, Status, counted, not_measured
+from readiness.sources.login import opened
 from readiness.sources.permissions import kind, matrix
 
 
@@ -66,13 +67,15 @@ def as_declared(cells: Evidence, criteria: Scopes) -> Judgement:
 
 def _told(cell: dict[str, Any]) -> dict[str, Any]:
     said = "let in" if cell["seen"] == "allowed" else "refused"
+    made = cell["operation"].startswith("POST ") and opened(cell["status"])
+    left = "; what that made is not removed" if made and said == "let in" else ""
     return {
         "operation": cell["operation"],
         "role": cell["role"],
         "declared": cell["declared"],
         "status": cell["status"],
         "problem": f"{cell['role']} is {said} at {cell['operation']} ({cell['status']}), "
-        f"declared {cell['declared']}",
+        f"declared {cell['declared']}{left}",
     }
 
 
