@@ -16,9 +16,11 @@ def sources():
 
 
 def judge(evidence, parameters, calibrated=False):
-    """Every check's judgement of collected evidence (source name -> evidence), by id."""
+    """The judgement of each check whose evidence (source name -> evidence) is there, by id."""
     found = {}
     for check in checks():
+        if any(source.name not in evidence for source in check.sources):
+            continue
         criteria = criteria_for(check, parameters.criteria, "criteria")
         if calibrated:
             assert calibrate(check, criteria).holds, check.id

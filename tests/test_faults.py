@@ -12,12 +12,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import evidence_run
 import pytest
 import yaml
 from plain import judge, sources
 from readiness import reference
 from readiness.check import catalogue
 from readiness.documents import ROOT
+from readiness.history.comparison import Cause, compare
 from readiness.parameters import load
 
 pytestmark = pytest.mark.slow
@@ -70,8 +72,21 @@ READS = {  # what each kind of source looks at; one that stands nowhere is alway
     "reports": {"reports"},
 }
 AGAINST_EVERYTHING = {"cors-reflected", "plaintext-row", "compose-unknown-key", "unit-report-empty"}
-# Sources that take their time -> the checks that a fault must be about for them to be asked again.
-SLOW = {"latency": "PERF-", "load": "PERF-", "outage": "OPS-HEALTH"}
+# Sources that take their time -> what a fault must be about for them to be asked again here; the
+# soak asks every source, whatever the fault.
+UNDER_LOAD = ("PERF-BASELINE", "PERF-LOAD", "PERF-CAPACITY", "PERF-MEMORY")
+SLOW = {
+    "latency": UNDER_LOAD,
+    "load": UNDER_LOAD,
+    "frontend": ("PERF-FRONTEND", "PERF-BUNDLE"),
+    "outage": ("OPS-HEALTH",),
+    "authentication": ("SEC-AUTH",),
+    "probes": ("SEC-INJECTION", "SEC-XSS", "SEC-HEADERS-CSP"),
+    "bursts": ("SEC-RATE-LIMIT",),
+    "secrets": ("SEC-SECRETS",),
+    "backup": ("OPS-BACKUP", "DAT-SCHEMA", "DAT-STORAGE", "DAT-CONSTRAINTS"),
+}
+TIMED = {"latency", "load", "frontend"}
 
 
 def touched(fault):
@@ -98,8 +113,7 @@ def timed(fault):
 
 
 def worth_asking(source, expected):
-    about = SLOW.get(kind(source), "")
-    return any(check.startswith(about) for check in expected)
+    return any(check.startswith(SLOW.get(kind(source), "")) for check in expected)
 
 
 def case(name):
@@ -134,9 +148,10 @@ def stack(tmp_path_factory):
 
 
 def collect(stack, names):
+    """Evidence of each source, each with a target of its own: what one of them brings to a stop is
+    not held against the others."""
     os.environ.update(stack.environment())
-    target = load("demo").target
-    return {name: source(target) for name, source in sources().items() if name in names}
+    return {n: source(load("demo").target) for n, source in sources().items() if n in names}
 
 
 def said(evidence):
@@ -146,9 +161,16 @@ def said(evidence):
 
 @pytest.fixture(scope="module")
 def sound(stack):
-    """What the stack shows while nothing is the matter with it."""
+    """What the stack shows while nothing is the matter with it, but for what takes time."""
     stack.clear_fault()
-    return collect(stack, sources())
+    return collect(stack, {source for source in sources() if kind(source) not in TIMED})
+
+
+@pytest.fixture(scope="module")
+def sound_in_time(stack):
+    """How quick it is while nothing is the matter with it."""
+    stack.clear_fault()
+    return collect(stack, {source for source in sources() if kind(source) in TIMED})
 
 
 def kind(source):
@@ -163,9 +185,9 @@ def test_it_comes_up_with_its_reports(stack):
 
 @pytest.mark.alone
 @SERVICE
-def test_the_sound_stack_gives_the_picture_of_the_seed(sound):
+def test_the_sound_stack_gives_the_picture_of_the_seed(sound, sound_in_time):
     by_status = {}
-    for check, (status, _) in said(sound).items():
+    for check, (status, _) in said(sound | sound_in_time).items():
         by_status.setdefault(str(status), set()).add(check)
     gaps = {"DEP-COMPOSE-EXPOSURE", "DEP-CI", "TEST-E2E", "SEC-WAF", "DAT-SCHEMA-MIGRATIONS"}
     assert by_status.pop("FAIL") == gaps
@@ -175,22 +197,32 @@ def test_the_sound_stack_gives_the_picture_of_the_seed(sound):
 
 
 @pytest.mark.parametrize("name", [case(name) for name in sorted(FAULTS)])
-def test_fault(name, stack, sound):
+def test_fault(name, stack, sound, tmp_path, request):
     fault = FAULTS[name]
     expected = set(fault["flips"]) & set(catalogue())
     changed = touched(fault)
     assert changed, "a fault changes something"
-    watched = {
-        source
-        for source in sources()
-        if READS.get(kind(source), changed) & changed or name in AGAINST_EVERYTHING
-    }
+    watched = {s for s in sources() if READS.get(kind(s), changed) & changed}
     watched -= {source for source in watched if not worth_asking(source, expected)}
+    if name in AGAINST_EVERYTHING:
+        watched = {source for source in sources() if kind(source) not in TIMED}
+    if timed(fault):
+        sound = sound | request.getfixturevalue("sound_in_time")
     stack.set_fault(name)
     spoilt = {**sound, **collect(stack, watched)}
     before, now = said(sound), said(spoilt)
+    # What could not be measured beside a fault, because the service failed, has not turned.
     turned = {check for check in now if now[check] != before[check]}
+    turned -= {c for c in turned - expected if "NOT_MEASURED" in (now[c][0], before[c][0])}
     assert turned == expected, {check: (before[check], now[check]) for check in turned ^ expected}
+    told = compare(
+        evidence_run.write(tmp_path / "20260101T000000Z", sound, load("demo"), turned),
+        evidence_run.write(tmp_path / "20260102T000000Z", spoilt, load("demo"), turned),
+    )
+    assert {flip.check for flip in told.flips} == turned
+    for flip in told.flips:
+        assert set(flip.causes) <= {Cause.TARGET, Cause.LOST, Cause.GAINED}, flip
+        assert flip.evidence, flip  # by which the fault is recognised
 
 
 @pytest.mark.parametrize(
