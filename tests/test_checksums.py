@@ -8,12 +8,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.sql import SQL
 from readiness import audit, scratch
 from readiness.checks.data_integrity.checksums import contents_agree
 from readiness.evidence import Evidence
 from readiness.finding import Reason, Status
 from readiness.parameters import validated
-from readiness.sources import checksums
+from readiness.sources import checksums, contents
+from readiness.sources.database import session
 from readiness.target import Target
 
 TABLES = """
@@ -93,6 +95,47 @@ def test_a_previous_run_that_was_changed_is_no_comparison(tmp_path: Path, monkey
         Reason.NO_SAMPLES,
     )
     assert "was changed" in judged(changed).observed
+
+
+KINDS_OF_TABLE = {
+    "empty": "CREATE TABLE t (a int)",
+    "NULLs": "CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, NULL), (NULL, 'x'), "
+    "(NULL, NULL)",
+    "no columns": "CREATE TABLE t (); INSERT INTO t DEFAULT VALUES",
+    "equal rows": "CREATE TABLE t (a text); INSERT INTO t SELECT 'x' FROM generate_series(1, 4)",
+    "no hash": "CREATE TABLE t (a json, p point); INSERT INTO t SELECT '{}', point(n, n) "
+    "FROM generate_series(1, 300) n",
+    "many": "CREATE TABLE t (a int, b text); INSERT INTO t SELECT n, n FROM "
+    "generate_series(1, 3000) n",
+}
+
+
+@pytest.mark.parametrize("statements", KINDS_OF_TABLE.values(), ids=KINDS_OF_TABLE)
+def test_in_buckets_or_in_one_the_checksum_is_the_same(statements: str):
+    with scratch.database(statements) as url, session(of(url)) as database:
+        (table,) = contents.tables(database)
+        parted = contents.rows(database, table)
+        whole = contents.rows(database, table, buckets=False)
+        fewer = contents.rows(database, table, SQL("ctid > '(0,2)'"), buckets=False)
+    assert (whole.problem, whole.count, whole.checksum) == (None, parted.count, parted.checksum)
+    assert whole.count < 3 or fewer.checksum != whole.checksum  # two equal rows do not cancel
+
+
+def test_nothing_is_sorted_to_be_added_up():
+    """The server once sorted the whole table by the hash of its rows, on disk."""
+    statements = (
+        "CREATE TABLE t AS SELECT n, n::text AS b FROM generate_series(1, 50000) n; ANALYZE t"
+    )
+    with scratch.database(statements) as url, session(of(url)) as database:
+        (table,) = contents.tables(database)
+        database.rows("SELECT set_config('work_mem', '64kB', false)")  # as if it were much larger
+        for query in (contents.AS_ONE, contents.IN_BUCKETS):
+            asked = query.format(
+                hash=contents._hash(table), table=SQL("public.t"), where=SQL("true")
+            )
+            plan = str(database.rows(SQL("EXPLAIN {}").format(asked)))
+            assert "Seq Scan" in plan
+            assert "Sort" not in plan
 
 
 def test_both_modules_name_the_variable_alike():

@@ -92,7 +92,7 @@ def _rows(database: Session, table: Table, where: Composable | None = None) -> R
 
     def read(blocks: Composable) -> Rows:
         condition = blocks if where is None else SQL("{} AND {}").format(blocks, where)
-        return rows(database, table, condition)
+        return rows(database, table, condition, buckets=False)
 
     reading = over(database, table.schema, table.name, read)
     return added(reading.found, reading.problem)
