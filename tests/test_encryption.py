@@ -136,6 +136,26 @@ def judged(evidence: Evidence) -> tuple[Status, Status]:
     return rest.status, nonce.status
 
 
+KEYS = {
+    '"Id" smallint PRIMARY KEY': "Id=7",
+    "id uuid PRIMARY KEY DEFAULT '0A0B0C0D-0000-4000-8000-000000000001'": (
+        "id=0a0b0c0d-0000-4000-8000-000000000001"
+    ),
+    "a int DEFAULT 1, b bigint DEFAULT 2, PRIMARY KEY (a, b)": "a=1,b=2",
+    "name text PRIMARY KEY DEFAULT 'of a person'": "ctid=(0,1)",
+    "id int": "ctid=(0,1)",
+}
+
+
+@pytest.mark.parametrize("columns", KEYS)
+def test_a_row_is_named_by_its_key_where_that_says_nothing(columns: str):
+    statements = f"CREATE TABLE people ({columns}, mother text);"
+    given = '("Id", mother) VALUES (7, ' if '"Id"' in columns else "(mother) VALUES ("
+    with scratch.database(f"{statements} INSERT INTO people {given}'in clear')") as url:
+        evidence = ciphertexts.stored(target(url))
+    assert [v["row"] for v in evidence.facts["unsealed"]] == [KEYS[columns]]
+
+
 def test_one_bad_value_among_many_is_found_across_batches():
     """More rows than one batch holds; the offenders stand in the first, a middle, the last."""
     with scratch.database("CREATE TABLE people (id int PRIMARY KEY, mother text)") as url:

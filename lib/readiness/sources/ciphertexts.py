@@ -100,7 +100,7 @@ def _reuse(
         cut = envelopes.format.header_bytes
         try:
             rows = batches(database, table, envelopes.format.max_values)
-            for row, *values in chain.from_iterable(rows):
+            for key, *values in chain.from_iterable(rows):
                 for (column, _), value in zip(table.columns, values, strict=True):
                     try:
                         raw = envelopes.unpack(value or b"")
@@ -108,7 +108,7 @@ def _reuse(
                         continue
                     if hash(raw[:cut]) in repeated:
                         group = groups.setdefault(raw[:cut], _Group())
-                        place = f"{table.full_name(column)} {row}"
+                        place = f"{table.full_name(column)} {table.named(key)}"
                         group.add(place, raw, envelopes.key_of(raw))
         except psycopg.Error:
             if database.connection.broken:

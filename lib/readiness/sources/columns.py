@@ -58,6 +58,14 @@ class Table:
         """An expression that names a row, e.g. ``id=7`` or ``ctid=(0,1)``."""
         return row_name(self.kind, self.key)
 
+    def row_key(self) -> Composable:
+        """What ``named`` makes such a name of: the key as it is, where naming every row by the
+        server would cost as much as reading it."""
+        return Identifier(self.key[0]) if len(self.key) == 1 else self.row_name()
+
+    def named(self, key: object) -> str:
+        return f"{self.key[0]}={key}" if len(self.key) == 1 else str(key)
+
     def values(self) -> list[Composable]:
         """The columns as bytes, in their order."""
         plain, text = SQL("{}"), SQL("convert_to({}::text, 'UTF8')")
