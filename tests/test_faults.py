@@ -59,7 +59,7 @@ READS = {  # what each kind of source looks at; one that stands nowhere is alway
     "plaintext": {"service", "database"},
     "ciphertexts": {"service", "database"},
     "checksums": {"service", "database"},
-    "soft_delete": {"service", "database"},
+    "soft_delete": {"service", "database", "api"},
     "storage": {"database"},
     "constraints": {"database", "api"},
     "catalogue": {"database", "api", "init"},
