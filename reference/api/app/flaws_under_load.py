@@ -67,23 +67,24 @@ def _leak(app: FastAPI) -> None:
 
 
 class _Quota(_Before):
-    """Counts the callers of all workers, by a file of each worker."""
+    """Counts the callers of all workers, by a file of each worker; who came once is none yet."""
 
-    seen: dict[tuple[str, int], float] = {}
+    seen: dict[tuple[str, int], tuple[float, float]] = {}
     told = 0.0
 
     async def answered(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        now = time.monotonic()
-        self.seen[tuple(scope["client"])] = now
-        for caller in [c for c, at in self.seen.items() if at < now - LATELY_SECONDS]:
-            del self.seen[caller]
+        now, caller = time.monotonic(), tuple(scope["client"])
+        self.seen[caller] = (self.seen.get(caller, (0.0, 0.0))[1], now)
+        for old in [c for c, (_, last) in self.seen.items() if last < now - LATELY_SECONDS]:
+            del self.seen[old]
+        callers = sum(before > now - LATELY_SECONDS for before, _ in self.seen.values())
         folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         if now - self.told > 0.2:
             type(self).told = now
-            (folder / f"callers-{os.getpid()}").write_text(str(len(self.seen)))
+            (folder / f"callers-{os.getpid()}").write_text(str(callers))
         others = (p for p in folder.glob("callers-*") if p.name != f"callers-{os.getpid()}")
         recent = (p for p in others if p.stat().st_mtime > time.time() - LATELY_SECONDS)
-        if len(self.seen) + sum(int(p.read_text() or 0) for p in recent) <= MOST_CALLERS:
+        if callers + sum(int(p.read_text() or 0) for p in recent) <= MOST_CALLERS:
             return False
         await JSONResponse({"detail": "Internal error."}, 500)(scope, receive, send)
         return True
