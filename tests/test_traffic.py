@@ -62,6 +62,14 @@ def test_a_service_that_begins_to_fail_is_left_alone():
             http.send("GET", "/")
 
 
+def test_errors_that_were_provoked_stop_nothing_but_silence_does():
+    with serve(lambda r: Response(500)) as url, client(target_at(url)) as http:
+        assert {http.send("GET", "/", provoked=True).status for _ in range(40)} == {500}
+    with client(target_at("http://127.0.0.1:9")) as http, pytest.raises(Stopped):
+        for _ in range(40):
+            http.send("GET", "/", provoked=True)
+
+
 def test_a_service_that_slows_down_is_left_alone_and_a_slow_one_is_not(monkeypatch):
     monkeypatch.setattr("readiness.traffic.SHORTEST_SLOWNESS_MS", 20.0)
     asked = iter(range(1000))

@@ -100,6 +100,7 @@ class Client:
         fresh: bool = False,
         timed: bool = True,
         failing: bool = False,
+        provoked: bool = False,
     ) -> Exchange:
         """Send one request; what goes wrong on the way is in ``Exchange.error``, never raised.
 
@@ -108,7 +109,8 @@ class Client:
         for the question whether there is a limit. ``fresh``
         opens a connection for this request alone, so that any worker may take it. ``timed`` is
         False where the request itself asks for a slow answer, and ``failing`` is True where the
-        service is meant to fail just then: neither shows that it suffers from the audit.
+        service is meant to fail just then: neither shows that it suffers from the audit. Nor does
+        an error that was ``provoked`` by what was sent, as long as there is an answer at all.
 
         Raises NotMeasured ``not_permitted`` for an excluded operation, an unsafe method where
         ``active`` is not permitted, or more requests than the parameters allow; and Stopped when
@@ -122,7 +124,8 @@ class Client:
             if not burst:
                 self._keep_pace(sent, named, patient)
             exchange = self._send_once(method, path, sent, json, form, content)
-            self.note(exchange, named, timed, failing)
+            meant = failing or (provoked and exchange.status is not None)
+            self.note(exchange, named, timed, meant)
             told = allowance(exchange.header)
             self._pace.learn(sent, named, told)
             if told:

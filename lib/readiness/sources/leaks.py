@@ -159,6 +159,7 @@ def _row(http_client: Client, kind: str, probe: _Probe, headers: dict[str, str])
         headers={**own, **probe.headers},
         content=probe.content,
         operation=probe.operation[:300],
+        provoked=kind == "error",
     )
     return {
         "kind": kind,

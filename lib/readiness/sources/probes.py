@@ -307,6 +307,7 @@ class _Prober:
             form=wanted.form,
             operation=wanted.operation,
             timed=timed,
+            provoked=True,
         )
         if exchange.status is None:
             self.last_error = exchange.error or ""
