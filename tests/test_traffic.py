@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 from readiness.evidence import source
 from readiness.finding import NotMeasured, Reason
 from readiness.loopback import Response, serve
-from readiness.sources.client import client
+from readiness.sources import leaks
+from readiness.sources.client import client, hazardous
 from readiness.sources.pace import Allowance, allowance
 from readiness.traffic import Stopped
 from test_http import target_at
@@ -47,8 +49,8 @@ def test_the_budget_is_shared_by_all_sources():
     assert len(target.traffic.entries) == 3
 
 
-def ask(http, times):
-    return [http.send("GET", "/").status for _ in range(times)]
+def ask(http, times, **how):
+    return [http.send("GET", "/", **how).status for _ in range(times)]
 
 
 def test_a_service_that_begins_to_fail_is_left_alone():
@@ -64,10 +66,9 @@ def test_a_service_that_begins_to_fail_is_left_alone():
 
 def test_errors_that_were_provoked_stop_nothing_but_silence_does():
     with serve(lambda r: Response(500)) as url, client(target_at(url)) as http:
-        assert {http.send("GET", "/", provoked=True).status for _ in range(40)} == {500}
+        assert ask(http, 40, provoked=True) == [500] * 40
     with client(target_at("http://127.0.0.1:9")) as http, pytest.raises(Stopped):
-        for _ in range(40):
-            http.send("GET", "/", provoked=True)
+        ask(http, 40, provoked=True)
 
 
 def test_a_service_that_slows_down_is_left_alone_and_a_slow_one_is_not(monkeypatch):
@@ -148,3 +149,37 @@ def test_patience_has_an_end():
         started = time.monotonic()
         assert 429 in {http.send("GET", "/").status for _ in range(8)}
     assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "kept_away"),
+    [
+        ("POST /hub/api/shutdown", True),
+        ("DELETE /users/{id}", True),
+        ("POST /jobs/{id}/terminate", True),
+        ("PUT /accounts/{id}/deactivate", True),
+        ("GET /hub/api/shutdown", False),
+        ("POST /users", False),
+        ("PATCH /users/{id}", False),
+    ],
+)
+def test_probes_keep_away_from_what_cannot_be_taken_back(operation, kept_away):
+    assert hazardous(operation) is kept_away
+
+
+def test_a_malformed_body_is_not_tried_on_a_shutdown():
+    body = {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
+    paths = {"/shutdown": {"post": body}, "/items": {"post": body}}
+    document = json.dumps(
+        {"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": paths}
+    )
+    called = []
+
+    def answer(request):
+        called.append(f"{request.method} {request.path}")
+        return Response(200, [("Content-Type", "application/json")], document.encode())
+
+    with serve(answer) as url:
+        leaks.provoked(target_at(url, openapi="/openapi.json").allowing(["passive", "active"]))
+    assert "POST /items" in called
+    assert "POST /shutdown" not in called

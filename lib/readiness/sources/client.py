@@ -299,6 +299,22 @@ def _read(response: httpx.Response, most: int) -> bytes:
     return bytes(body[:most])
 
 
+# What cannot be taken back, whatever else is wrong with the request: a JupyterHub shuts down on
+# POST /shutdown with a body that is no JSON.
+HAZARDS = re.compile(
+    r"shut-?_?down|power|reboot|restart|terminate|kill|stop|halt|reset|purge|prune|truncate|wipe|flush"
+    r"|drop|destroy|erase|delete|remove|disable|deactivate|revoke|log-?_?out|sign-?_?out|migrate"
+    r"|rollback|restore|deploy|transfer|payment|payout|refund|broadcast|notify|send",
+    re.I,
+)
+
+
+def hazardous(operation: str) -> bool:
+    """Whether a probe keeps away from an operation, by its method and the words of its path."""
+    method, _, path = operation.partition(" ")
+    return method == "DELETE" or (method not in SAFE_METHODS and HAZARDS.search(path) is not None)
+
+
 def covers(template: str, operation: str) -> bool:
     """Whether ``GET /users/{id}`` is meant by an operation: the same, or with values filled in."""
     pattern = re.sub(r"\\\{[^/}]*\\\}", "[^/]+", re.escape(template))

@@ -15,7 +15,7 @@ from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..target import Target, need
 from ..traffic import Planned
-from .client import Client, Exchange, client, excluded
+from .client import Client, Exchange, client, excluded, hazardous
 from .leak_signs import DOCUMENTATION, DOORS, in_body, in_headers, is_documentation, is_open_door
 from .openapi import Api, Operation, path_of, read_api
 
@@ -119,7 +119,7 @@ def _probes(http_client: Client, api: Api) -> Iterator[tuple[str, _Probe]]:
     for path in DOCUMENTATION:
         yield "documentation", _Probe("interactive documentation", "GET", path, f"GET {path}")
     for operation in _spread(api.operations):
-        if excluded(operation.name, http_client.http.never_call) or operation.method == "DELETE":
+        if excluded(operation.name, http_client.http.never_call) or hazardous(operation.name):
             continue
         for probe in _malformed(http_client, api, operation):
             yield "error", probe

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..target import Http
-from .client import excluded
+from .client import excluded, hazardous
 from .examples import Schema, example_of, resolve
 from .openapi import BODY_TYPES, Api, Operation
 
@@ -48,6 +48,8 @@ def may_probe(operation: Operation, http: Http) -> bool:
         return False
     if http.probing.operations:
         return operation.name in http.probing.operations
+    if hazardous(operation.name):
+        return False
     return operation.safe or not SESSION.search(operation.template) or _is_login(operation)
 
 

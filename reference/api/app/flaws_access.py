@@ -95,7 +95,7 @@ def _anybodys(method: str) -> Flaw:
             session: Any, request: Request, table: Any, identifier: UUID, *rest: Any
         ) -> Any:
             row = session.get(table, identifier)
-            if request.method == method and row is not None:
+            if request.method == method and row is not None and row.deleted_at is None:
                 return row
             return sound(session, request, table, identifier, *rest)
 
