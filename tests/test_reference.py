@@ -325,12 +325,19 @@ def test_a_cheap_fault_changes_something_and_is_undone(stack, name):
         url = f"{stack._server().url(reference.DATABASE)}&port={stack.record['database_port']}"
         program = str(postgresql.installation().bin / "pg_dump")
         dump = subprocess.run([program, "--dbname", url], capture_output=True, check=True).stdout
-        return sorted(line for line in dump.splitlines() if b"restrict" not in line), sorted(
-            (str(path.relative_to(stack.repository)), path.read_bytes())
-            for path in stack.repository.rglob("*")
-            if path.is_file()
-            and "__pycache__" not in path.parts
-            and ".pytest_cache" not in path.parts
+        with stack.superuser() as database:
+            roles = database.execute("SELECT * FROM pg_db_role_setting ORDER BY 1, 2").fetchall()
+        lines = sorted(line for line in dump.splitlines() if b"restrict" not in line)
+        return (
+            roles,
+            lines,
+            sorted(
+                (str(path.relative_to(stack.repository)), path.read_bytes())
+                for path in stack.repository.rglob("*")
+                if path.is_file()
+                and "__pycache__" not in path.parts
+                and ".pytest_cache" not in path.parts
+            ),
         )
 
     before = everything()
