@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 PASSWD = re.compile(r"root:[^:\n]{0,100}:0:0:")
 CLIMBS = ("../" * 8 + "etc/passwd", "....//" * 8 + "etc/passwd")
-SQLITE_ROWS_PER_S = 2_500_000  # of a counting query; only the order of magnitude matters
+SQLITE_ROWS_PER_S = 12_000_000  # of a counting query, on a machine twice as quick as today's usual
 
 
 @dataclass(frozen=True)
