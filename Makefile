@@ -41,6 +41,7 @@ $(STAMP): requirements.lock pyproject.toml
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
+	$(BIN)/python tests/lock_plainly.py
 
 clean:
 	rm -rf $(VENV)

@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 import yaml
+from lock_plainly import plainly
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from readiness.documents import ROOT
@@ -42,6 +43,10 @@ def test_every_locked_package_is_hashed_and_no_index_is_named():
     assert all("--hash=sha256:" in block for block in blocks)
     assert len(blocks) > 100
     assert not re.search(r"index|https?://|@ ", LOCK)
+
+
+def test_pip_finds_every_package_pinned_with_its_extras_and_without():
+    assert plainly(LOCK) == LOCK
 
 
 def test_the_brief_is_kept():

@@ -59,6 +59,19 @@ def test_an_estimate_is_the_exact_order_statistic():
         assert found["high"] is None or found["high"] >= exact
 
 
+def test_a_target_that_no_sample_comes_near_is_met_although_they_hang_together():
+    chance = np.random.default_rng(7)
+    took = np.repeat(chance.exponential(10, 60), 10)
+    category = {"category": "x", "targets": {"p95": 400.0}}
+    row = analysis.percentile(np.arange(600.0), took, 0.95, 0.95)
+    row |= analysis.beyond(np.arange(600.0), took, 400.0) | {"percentile": "p95"}
+    assert load.percentiles([category | {"percentiles": [row]}])[0]["standing"] == "met"
+    row |= analysis.beyond(np.arange(600.0), took, float(np.quantile(took, 0.95)))
+    assert load.percentiles([category | {"percentiles": [row]}])[0]["standing"] == "open"
+    row |= analysis.beyond(np.arange(600.0), took, float(np.quantile(took, 0.5)))
+    assert load.percentiles([category | {"percentiles": [row]}])[0]["standing"] == "missed"
+
+
 def test_samples_that_hang_together_are_worth_less():
     chance = np.random.default_rng(7)
     at = np.arange(4000.0)
@@ -196,7 +209,9 @@ def test_what_is_not_the_services_doing_is_not_held_against_it(quick, changed, s
 
 
 def test_a_miss_is_no_miss_when_the_generator_was_the_limit(quick):
-    slow = [row | {"targets": {"p50": 0.001}} for row in quick.records]
+    late = [p | {"beyond_target": p["samples"], "worth_at_target": p["worth"]}
+            for p in quick.records[0]["percentiles"]]  # fmt: skip
+    slow = [row | {"targets": {"p50": 0.001}, "percentiles": late} for row in quick.records]
     assert judged(replace(quick, records=slow)).status is Status.FAIL
     limited = replace(quick, records=slow, facts=quick.facts | {"ceiling_per_s": 10.0})
     assert judged(limited).status is Status.NOT_MEASURED

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
-from ..statistics import Slope, slope
+from ..statistics import Slope, quantile_ranks, slope
 from ..target import Http, Load, Target, need
 from ..traffic import Planned
 from .client import client
@@ -157,6 +157,8 @@ def _seen(
         if timed.any():
             for name, q in analysis.QUANTILES.items():
                 found = analysis.percentile(column["at"][timed], took[timed], q, CONFIDENCE)
+                if name in row["targets"]:
+                    found |= analysis.beyond(column["at"][timed], took[timed], row["targets"][name])
                 row["percentiles"].append({"percentile": name, **found})
             limit = load.stall_ms or 2 * max(row["targets"].values(), default=math.inf)
             stalled[timed] = took[timed] > limit
@@ -206,15 +208,25 @@ def percentiles(categories: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     for category in categories:
         found = {row["percentile"]: row for row in category["percentiles"]}
         for name, target in category["targets"].items():
-            row = found.get(name, {"estimate": None, "low": None, "high": None, "samples": 0})
-            standing: Standing = "open"
-            if row["high"] is not None and row["high"] <= target:
-                standing = "met"
-            elif row["low"] is not None and row["low"] > target:
-                standing = "missed"
+            row = found.get(
+                name, {"estimate": None, "low": None, "high": None, "samples": 0, "worth": 0}
+            )
             told = {"category": category["category"], "percentile": name, "target": target}
-            rows.append({**row, **told, "standing": standing})
+            rows.append({**row, **told, "standing": _standing(row, name)})
     return rows
+
+
+def _standing(row: dict[str, Any], percentile: str) -> Standing:
+    """Where a percentile stands, by the share of samples within its target: what that share is
+    worth is told at the target, where no sample may lie, and not at the percentile's estimate."""
+    if not row["samples"]:
+        return "open"
+    q, worth = float(percentile[1:]) / 100, row["worth_at_target"]
+    within = (row["samples"] - row["beyond_target"]) / row["samples"] * worth
+    below, above = quantile_ranks(worth, q, CONFIDENCE)
+    if above is not None and within >= above:
+        return "met"
+    return "missed" if below is not None and within < below else "open"
 
 
 def first_miss(evidence: Evidence) -> dict[str, Any] | None:
@@ -225,8 +237,7 @@ def first_miss(evidence: Evidence) -> dict[str, Any] | None:
 def missed(step: dict[str, Any]) -> list[str]:
     """What a step missed, in words."""
     said = [
-        f"{row['category']} {row['percentile']} at least {row['low']:.3g} ms, "
-        f"target {row['target']:g} ms"
+        missed_in_words(row)
         for row in percentiles(step["categories"])
         if row["standing"] == "missed"
     ]
@@ -235,6 +246,15 @@ def missed(step: dict[str, Any]) -> list[str]:
         if failed > 0.01 * max(category["requests"], 1):
             said.append(f"{category['category']}: {failed} of {category['requests']} failed")
     return said
+
+
+def missed_in_words(row: dict[str, Any]) -> str:
+    """A percentile that misses its target, as a sentence."""
+    share = 100 * row["beyond_target"] / row["samples"]
+    return (
+        f"{row['category']} {row['percentile']} is {row['estimate']:.4g} ms, target "
+        f"{row['target']:g} ms, which {share:.2g} % of answers exceed"
+    )
 
 
 def growth(rows: list[dict[str, Any]], what: str, per: int = 1) -> list[Slope]:

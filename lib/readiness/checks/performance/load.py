@@ -9,7 +9,7 @@ from pydantic import Field
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Reason, counted, not_measured, verdict_of
-from readiness.sources.load import first_miss, missed, percentiles, run, steps
+from readiness.sources.load import first_miss, missed, missed_in_words, percentiles, run, steps
 from readiness.sources.loading.plan import OWN_FAULT
 from readiness.statistics import share_at_least
 
@@ -185,22 +185,15 @@ def _stalls(seen: dict[str, Any], most: float) -> list[dict[str, Any]]:
 
 
 def _miss(row: dict[str, Any]) -> dict[str, Any]:
-    what, low = f"{row['category']} {row['percentile']}", row["low"]
-    return {**row, "problem": f"{what} is at least {low:.4g} ms, target {row['target']:g} ms"}
+    return {**row, "problem": missed_in_words(row)}
 
 
 def _open(row: dict[str, Any]) -> str:
     what, n = f"{row['category']} {row['percentile']}", row["samples"]
     if not n:
         return f"{what}: no samples"
-    if row["high"] is None:
-        return (
-            f"{what}: {n} samples, worth {row['worth']} independent ones, are too few; run longer"
-        )
-    return (
-        f"{what}: between {row['low'] or 0:.3g} and {row['high']:.3g} ms at {n} samples, target "
-        f"{row['target']:g} ms; run longer"
-    )
+    late = f"{row['beyond_target']} of {n} samples took longer than {row['target']:g} ms"
+    return f"{what}: {late}; worth {row['worth_at_target']} independent ones, they tell too little"
 
 
 def _not_asked(rows: list[dict[str, Any]]) -> list[str]:

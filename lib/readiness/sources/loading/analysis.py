@@ -61,6 +61,13 @@ def percentile(at: Floats, took: Floats, q: float, confidence: float) -> dict[st
     }
 
 
+def beyond(at: Floats, took: Floats, target: float) -> dict[str, int]:
+    """How many samples took longer than a target (ms), and what all of them are worth to tell."""
+    late = took > target
+    worth = max(1, int(len(took) / design_effect(at, late)))
+    return {"beyond_target": int(late.sum()), "worth_at_target": worth}
+
+
 def timeline(at: Floats, took: Floats, failed: Any, most: int = 60) -> list[dict[str, Any]]:
     """Rate, percentiles (ms) and failures over time, in at most ``most`` stretches."""
     if not len(at):
