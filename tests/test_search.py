@@ -119,3 +119,12 @@ def test_an_empty_database_is_no_pass():
     with scratch.database("CREATE TABLE t (a text)") as url:
         found = judged(of(url, encryption=[]))
     assert (found.status, found.reason) == (Status.NOT_MEASURED, Reason.NO_SAMPLES)
+
+
+@pytest.mark.parametrize(
+    "text", ["53676429-3834-4582-aa35-d309b82d99ce", "order 4111-1111-1111-1111-x"]
+)
+def test_digits_within_an_identifier_are_no_card(text: str):
+    kind = next(kind for kind in KINDS if kind.name == "card number")
+    assert kind.proof("4111 1111 1111 1111 is one")
+    assert kind.proof(text) is None

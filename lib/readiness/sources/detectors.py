@@ -150,7 +150,7 @@ _BETWEEN = r"""[ \t\n\r,;.|"'_　-][ \t\n\r,;.|"'_　0-9-]*"""
 _WORD = rf"(?:[a-zA-Z]{_LETTER}{_LETTER}+|{_FOREIGN}{_LETTER}*)"
 WORDS = rf"(?:^|[^a-zA-Z])(?:{_WORD}{_BETWEEN}){{11}}{_LETTER}"
 CARD = r"[2-6][0-9]{3}[ -]?[0-9]{4,6}[ -]?[0-9]{4,5}(?:[ -]?[0-9]{1,7})?"
-AROUND = r"(?<![0-9A-Za-z.+/=_-]){}(?![0-9A-Za-z/=_]|[.-][0-9])"
+AROUND = r"(?<![0-9A-Za-z.+/=_-]){}(?![0-9A-Za-z/=_]|[.-][0-9A-Za-z])"  # no piece of a UUID
 
 KINDS = (
     Kind(
