@@ -101,7 +101,7 @@ def distribution_figure(evidence: Evidence) -> Any:
         figure.add_scatter(x=middle, y=share, mode="lines", line_shape="hvh", name=row["category"])
         figure.add_scatter(
             x=list(row["targets"].values()),
-            y=[-0.6 * (n + 1)] * len(row["targets"]),
+            y=[-1.5 * (n + 1)] * len(row["targets"]),
             mode="markers+text",
             marker={"symbol": "line-ns", "size": 12, "line": {"width": 2}},
             text=[f" {name}" for name in row["targets"]],
@@ -144,7 +144,10 @@ def curve_figure(evidence: Evidence) -> Any:
     at = knee(evidence)
     if at:
         figure.add_vline(
-            x=at["per_s"], line_dash="dot", annotation_text=f"knee: {at['users']} users"
+            x=at["per_s"],
+            line_dash="dot",
+            annotation_text=f"knee: {at['users']} users",
+            annotation_position="bottom left",
         )
     figure.update_xaxes(
         title="requests a second (the number at a point: users)", rangemode="tozero"
