@@ -113,11 +113,24 @@ environment: broken
 target:
   name: everything that can be wrong with a target
   http: {base_url: "http://127.0.0.1:1", health: [{path: /, kind: liveness, text: x}]}
-  database: {url: "${BROKEN_DATABASE}"}
+  database: {url: "${BROKEN_DATABASE}", connect_timeout_s: 1}
   orm: {interpreter: "${BROKEN_PYTHON}", imports: [no_such_module], metadata: "no_such_module:Base"}
   repository: {path: "${BROKEN_FOLDER}", init_sql: init.sql}
 permit: [passive, active, write]
 """
+
+
+BROKEN_SAID = {
+    "DEP-INIT-SQL": "1 of 2 statements failed in an empty database: syntax error at or near",
+    "DEP-COMPOSE-VALID": "there is no Compose file at the top of the repository: name the files",
+    "DEP-CI": "no pipeline: nothing at ",
+    "OPS-HEALTH": "no health endpoint was reached: ConnectError",
+    "OPS-BACKUP": "target.backup is not set in the parameters",
+    "DAT-SCHEMA-ORM": "no database answers at 127.0.0.1:",
+    "DAT-CONSTRAINTS": "no database answers at 127.0.0.1:",
+    "DAT-PLAINTEXT": "no database answers at 127.0.0.1:",
+    "DAT-ENC-ROUNDTRIP": "target.encryption is not set in the parameters",
+}
 
 
 @pytest.mark.slow
@@ -152,3 +165,10 @@ def test_a_target_that_is_broken_everywhere_is_never_a_green(tmp_path):
     assert (run / "params" / "broken.yaml").read_text() == BROKEN
     assert not any(b"pass-word-1" in p.read_bytes() for p in run.rglob("*") if p.is_file())
     assert kept.decision.staging == kept.decision.production == "NO-GO"
+    assert [one.problem for one in kept.notebooks] == [None] * 3
+    colours = {one.area: str(one.colour) for one in kept.areas}
+    assert colours["deployment"] == "RED"
+    assert "GREEN" not in colours.values()
+    assert not {str(f.status) for f in kept.findings} & {"PASS", "ERROR"}
+    for check, wording in BROKEN_SAID.items():
+        assert wording in next(f.observed for f in kept.findings if f.check == check), check

@@ -2,6 +2,7 @@
 full disk, a second run or a planted secret meets. Small notebooks stand in for the real ones; the
 papermill, the kernels, the evidence and the rendering are real."""
 
+import ast
 import json
 import os
 import subprocess
@@ -10,10 +11,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 
 import nbformat
 import pytest
-from readiness import loopback, record, runner, standing
+from readiness import execution, loopback, record, runner, standing
 from readiness.finding import Status
 from readiness.parameters import Parameters, validated
 
@@ -114,6 +116,32 @@ def test_a_notebook_that_breaks_costs_its_own_checks(wanted, breaking):
     assert findings["SEC-HEADERS-CSP"].status is Status.ERROR
     assert kept.areas[0].colour is not standing.Colour.GREEN
     assert (folder / "assessment.html").exists()
+
+
+def test_kernels_at_the_same_time_do_not_hear_each_other(tmp_path):
+    """Each has sockets of its own, in a folder for its owner alone that goes with it."""
+    where = """import ipykernel, os, time
+folder = os.path.dirname(ipykernel.get_connection_info(unpack=True)["ip"])
+[folder, oct(os.stat(folder).st_mode & 0o777), sorted(os.listdir(folder))]"""
+    notebook(tmp_path, where, "time.sleep(2)")
+    made = nbformat.read(tmp_path / "security.ipynb", as_version=4)
+    del made.cells[1]
+    before = set(Path().iterdir())
+    with ThreadPoolExecutor(2) as together:
+        outputs = [tmp_path / f"{n}.ipynb" for n in range(2)]
+        list(together.map(lambda output: execution.execute(made, output, {}, 30), outputs))
+    told = [
+        ast.literal_eval(
+            nbformat.read(output, as_version=4).cells[-2].outputs[0]["data"]["text/plain"]
+        )
+        for output in outputs
+    ]
+    assert told[0][0] != told[1][0]
+    for folder, mode, names in told:
+        assert mode == "0o700"
+        assert len(names) == 5
+        assert not Path(folder).exists()
+    assert set(Path().iterdir()) == before
 
 
 def test_a_notebook_that_hangs_is_stopped(wanted):

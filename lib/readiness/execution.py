@@ -86,29 +86,33 @@ def execute(
     import papermill
     from jupyter_client.manager import AsyncKernelManager
 
-    class PrivateKernel(AsyncKernelManager):
-        """A kernel on Unix sockets: others on the machine cannot listen, and ports never race."""
+    # Named by us: jupyter_client's own name is the same for every kernel started in one folder, so
+    # that two at once would hear each other. In /tmp, as a socket's path has 107 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="readiness-kernel-", dir="/tmp") as sockets:
 
-        def __init__(self, **given: Any) -> None:
-            super().__init__(**{**given, "transport": "ipc"})
+        class PrivateKernel(AsyncKernelManager):
+            """A kernel on Unix sockets in a folder of its owner: nobody else can listen."""
 
-        async def _async_pre_start_kernel(self, **given: Any) -> Any:
-            # What a kernel prints outside its cells is about its own start and end.
-            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            return await super()._async_pre_start_kernel(**{**given, **quiet})
+            def __init__(self, **given: Any) -> None:
+                super().__init__(**{**given, "transport": "ipc", "ip": f"{sockets}/kernel"})
 
-        pre_start_kernel = _async_pre_start_kernel
+            async def _async_pre_start_kernel(self, **given: Any) -> Any:
+                # What a kernel prints outside its cells is about its own start and end.
+                quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+                return await super()._async_pre_start_kernel(**{**given, **quiet})
 
-    papermill.execute_notebook(
-        notebook,
-        str(output),
-        parameters=parameters,
-        kernel_name="python3",
-        progress_bar=False,
-        execution_timeout=cell_timeout_s,
-        kernel_manager_class=PrivateKernel,
-        **options,
-    )
+            pre_start_kernel = _async_pre_start_kernel
+
+        papermill.execute_notebook(
+            notebook,
+            str(output),
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            execution_timeout=cell_timeout_s,
+            kernel_manager_class=PrivateKernel,
+            **options,
+        )
 
 
 @contextmanager

@@ -54,7 +54,10 @@ def operations(target: Target) -> Collected:
             api = read_api(target, http_client)
         except NotMeasured as missing:
             gap, api = str(missing), Api([], "", False, {}, [])
-            need(http.stubs, f"{gap}; nor is target.http.stubs")
+            if not http.stubs:
+                raise NotMeasured(
+                    missing.reason, f"{gap}, and target.http.stubs declares none"
+                ) from missing
         caller = _Caller(http_client, api, _catch_all(http_client))
         records = [caller.call(operation) for operation in _wanted(http.stubs, api)]
         caller.call_again()
