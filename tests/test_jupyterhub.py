@@ -14,7 +14,7 @@ from readiness.documents import ROOT
 from readiness.finding import Reason, Status
 from readiness.record import Record
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # it installs what it audits
 STACK = ROOT / "examples" / "jupyterhub" / "stack.py"
 
 
