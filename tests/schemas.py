@@ -1,5 +1,11 @@
 """Schemas that exports are held against, where no package carries them."""
 
+import json
+from pathlib import Path
+
+# As published with Microsoft's sarif-multitool (MIT), whose validator finds nothing else to say.
+SARIF = json.loads(Path(__file__).with_name("sarif-2.1.0.schema.json").read_text("utf-8"))
+
 # What Jenkins' junit-10.xsd (xunit-plugin) allows, of the parts that matter to a report of ours.
 JUNIT = """<?xml version="1.0" encoding="UTF-8"?>
 <xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import jsonschema
 import openpyxl
 import pytest
 import sample_run
@@ -36,6 +37,14 @@ def test_junit_fails_what_failed_and_passes_only_what_passed(record):
     assert sorted(c.name for c in cases if not c.result) == by_status(record, Status.PASS)
     skipped = [c.name for c in cases if any(isinstance(r, Skipped) for r in c.result)]
     assert sorted(skipped) == by_status(record, Status.NOT_MEASURED, Status.NOT_APPLICABLE)
+
+
+def test_sarif_keeps_to_the_official_schema(either):
+    document = json.loads(export(either, "sarif", either).content)
+    validator = jsonschema.Draft202012Validator(schemas.SARIF)
+    assert not [error.message for error in validator.iter_errors(document)]
+    del document["runs"][0]["results"][0]["message"]
+    assert list(validator.iter_errors(document))  # it does look
 
 
 def test_sarif_holds_and_says_what_changed(record):

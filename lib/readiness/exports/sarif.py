@@ -88,7 +88,11 @@ def _result(finding: Finding, before: dict[str, Finding] | None, state: str = ""
         },
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": e.path}},
+                # Code scanning services show no result without a line.
+                "physicalLocation": {
+                    "artifactLocation": {"uri": e.path},
+                    "region": {"startLine": 1},
+                },
                 "message": {"text": f"evidence, SHA-256 {e.sha256}"},
             }
             for e in finding.evidence[:1]
