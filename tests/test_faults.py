@@ -45,6 +45,7 @@ READS = {  # what each kind of source looks at; one that stands nowhere is alway
     "health": {"service"},
     "outage": {"service"},
     "http": {"service"},
+    "met": {"service"},
     "latency": {"service"},
     "load": {"service"},
     "frontend": {"front end"},

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from readiness.finding import NotMeasured
+from readiness.check import catalogue
+from readiness.finding import NotMeasured, Status
 from readiness.loopback import Request, Response, serve
 from readiness.parameters import validated
 from readiness.sources.client import client
 from readiness.sources.examples import example_of, invented_like
 from readiness.sources.openapi import Api, Operation, body_of, path_of, read_api
-from readiness.target import Target
+from readiness.target import Repository, Target
+from test_http import target_at
 
 SCHEMAS: list[dict[str, Any]] = [
     {},
@@ -187,3 +189,76 @@ def test_a_file_of_the_repository_is_read_and_a_missing_one_is_named(tmp_path: P
             else:
                 with pytest.raises(NotMeasured, match=r"none\.yml"):
                     read_api(target, http_client)
+
+
+GONE = b'{"detail":"Not Found"}'
+
+
+def api_at(prefix: str, document: Any) -> Any:
+    """A service whose one operation is below ``prefix``, and asks for credentials."""
+    kind = [("Content-Type", "application/json")]
+
+    def answer(request: Request) -> Response:
+        if request.path == "/openapi.json":
+            return Response(200, kind, json.dumps(document).encode())
+        known = request.path.startswith(f"{prefix}/items")
+        return Response(401, kind, b"{}") if known else Response(404, kind, GONE)
+
+    return answer
+
+
+ITEMS = {"/items/{id}": {"get": {"parameters": [{"name": "q", "in": "query"}]}, "put": {}}}
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        ([{"url": "/"}], ""),
+        ([{"url": "https://api.example.org/v1/"}], "/v1"),
+        ([{"url": "v2"}], "/docs/v2"),  # beside the document
+        ([{"url": "/{base}", "variables": {"base": {"default": "api"}}}], "/api"),
+        ([{"url": "/{base}"}], ""),  # nobody says what it is
+        ([7], ""),
+        (7, ""),
+    ],
+)
+def test_the_base_path_is_the_one_that_servers_say(servers: Any, expected: str):
+    document = {"openapi": "3.1.0", "servers": servers, "paths": ITEMS}
+    kind = [("Content-Type", "application/json")]
+    content = Response(200, kind, json.dumps(document).encode())
+    with serve(lambda request: content) as url:
+        target = target_at(url, openapi="/docs/openapi.json")
+        with client(target) as http_client:
+            found = read_api(target, http_client).operations
+    assert {one.template for one in found} == {f"{expected}/items/{{id}}"}
+
+
+def test_servers_of_one_path_are_its_own():
+    item = {**ITEMS["/items/{id}"], "servers": [{"url": "/old"}]}
+    document = {"openapi": "3.1.0", "servers": [{"url": "/new"}], "paths": {"/a": item, **ITEMS}}
+    with serve(api_at("", document)) as url:
+        target = target_at(url, openapi="/openapi.json")
+        with client(target) as http_client:
+            found = read_api(target, http_client).operations
+    assert {one.template for one in found} == {"/old/a", "/new/items/{id}"}
+
+
+def test_a_wrong_base_path_is_said_and_the_right_one_taken(tmp_path: Path):
+    """As with Prefect: the document leaves out what stands before its paths."""
+    known = catalogue("security")
+    (tmp_path / "app.py").write_text("a = 1\n")
+    (tmp_path / "page.html").write_text("<p></p>\n")
+    with serve(api_at("/api", {"openapi": "3.1.0", "paths": ITEMS})) as url:
+        asked = {"openapi": "/openapi.json", "roles": {"a": {"credential": "abcdefgh"}}}
+        asked |= {"permissions": {"allowed": {"GET *": ["a"], "PUT *": ["a"]}}}
+        for identifier in ("SEC-AUTHZ-ANON", "SEC-AUTHZ-SCOPES", "SEC-INJECTION", "SEC-XSS"):
+            check = known[identifier]
+            target = target_at(url, permit=("passive", "active"), **asked)
+            target = target.model_copy(update={"repository": Repository(path=str(tmp_path))})
+            said = check.assess([source(target) for source in check.sources], check.criteria())
+            assert said.status is Status.NOT_MEASURED
+            assert "target.http.api_base" in said.observed
+        check = known["SEC-AUTHZ-ANON"]
+        target = target_at(url, permit=("passive", "active"), **asked, api_base="/api")
+        said = check.assess([source(target) for source in check.sources], check.criteria())
+    assert said.status is Status.PASS

@@ -21,10 +21,10 @@ from readiness.parameters import Parameters, validated
 
 BEGIN = """from readiness.audit import begin
 from readiness.checks.security import headers
-from readiness.sources import http
+from readiness.sources import http, met
 audit = begin("security", environment, target, permit, criteria)"""
-JUDGE = """responses = http.response_classes(audit.target)
-audit.judge(headers.content_type_options, responses)"""
+JUDGE = """responses, others = http.response_classes(audit.target), met.classes(audit.target)
+audit.judge(headers.content_type_options, responses, others)"""
 CONCLUDE = "audit.conclude()"
 PARAMETERS = "environment = None\ntarget = None\npermit = None\ncriteria = None"
 CHECK = "SEC-HEADERS-XCTO"

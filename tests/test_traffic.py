@@ -9,7 +9,7 @@ import pytest
 from readiness.evidence import source
 from readiness.finding import NotMeasured, Reason
 from readiness.loopback import Response, serve
-from readiness.sources import leaks
+from readiness.sources import leaks, probes
 from readiness.sources.client import client, hazardous
 from readiness.sources.pace import Allowance, allowance
 from readiness.traffic import Stopped
@@ -183,3 +183,31 @@ def test_a_malformed_body_is_not_tried_on_a_shutdown():
         leaks.provoked(target_at(url, openapi="/openapi.json").allowing(["passive", "active"]))
     assert "POST /items" in called
     assert "POST /shutdown" not in called
+
+
+def test_probes_change_nothing_that_an_example_names():
+    """A Jupyter server had its file renamed: PATCH took the path that was there for reading."""
+    name = {"name": "path", "in": "path", "required": True, "schema": {"type": "string"}}
+    schema = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+    body = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+    paths = {"/files/{path}": {"parameters": [name], "get": {}, "patch": body, "put": body}}
+    document = json.dumps({"openapi": "3.1.0", "paths": paths}).encode()
+    kind = [("Content-Type", "application/json")]
+    called = []
+
+    def answer(request):
+        called.append((request.method, request.path))
+        if request.path == "/openapi.json":
+            return Response(200, kind, document)
+        known = request.path == "/files/a.txt"
+        return Response(200 if known else 404, kind, b'{"detail": "no such file"}')
+
+    with serve(answer) as url:
+        asked = {"openapi": "/openapi.json", "examples": {"path": "a.txt"}}
+        probed = probes.parameters(target_at(url, permit=("passive", "active"), **asked))
+    changed = {path for method, path in called if method in ("PATCH", "PUT")}
+    assert ("GET", "/files/a.txt") in called
+    assert changed
+    assert not any("a.txt" in path for path in changed)
+    bodies = {r["kept_out"] for r in probed.records if r["where"] == "body"}
+    assert bodies == {"absent"}  # the service answers so, whatever is not there

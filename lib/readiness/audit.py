@@ -1,10 +1,10 @@
 """What a notebook talks to: begin an audit, judge evidence, conclude.
 
 audit = begin("security", environment, target, permit, criteria)
-responses = http.response_classes(audit.target)     # collect
-show(http.header_grid(responses, [...]))            # look
-audit.judge(headers.content_security_policy, responses)   # judge
-audit.conclude()                                    # what the runner reads
+foreign = cors.answers(audit.target)          # collect
+show(cors.cors_table(foreign))                # look
+audit.judge(no_foreign_origin, foreign)       # judge
+audit.conclude()                              # what the runner reads
 """
 
 from __future__ import annotations

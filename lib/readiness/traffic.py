@@ -46,6 +46,7 @@ class Traffic:
     waited_s: float = 0.0
     limits: set[str] = field(default_factory=set)
     stopped: str = ""
+    met: dict[Any, Any] = field(default_factory=dict)  # answers of each class; see sources.met
     _of_operation: dict[str, list[float]] = field(default_factory=dict)
     _latest: list[bool] = field(default_factory=list)
 

@@ -20,13 +20,13 @@ import httpx
 
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
-from ..target import Role, Target, need
+from ..target import Http, Role, Target, need
 from ..traffic import Planned
 from . import planning
 from .answers import reading
 from .client import SAFE_METHODS, Client, Exchange, client, covers, excluded
 from .login import headers_with
-from .openapi import Api, Operation, body_of, path_of, read_api, shape
+from .openapi import Api, Operation, body_of, path_of, read_api, shape, wrong_base
 
 CSRF = re.compile(r"csrf|xsrf|cross-site request", re.I)
 PASSWORD_FIELD = re.compile(r"<input[^>]+type=[\"']?password", re.I)
@@ -86,9 +86,16 @@ def anonymous(target: Target) -> Collected:
         "control": control,
         "absent": asker.absent,
         "invalid": invalid,
+        "wrong_base": _wrong_base(http, records),
         "unlisted": unlisted,
     }
     return Collected(records, facts, {"httpx": httpx.__version__})
+
+
+def _wrong_base(http: Http, records: list[dict[str, Any]]) -> str:
+    """Why all that was asked for is not there, where that is so."""
+    asked = [reading(row) for row in records if row["answers"]]
+    return wrong_base(http, len(asked), asked.count("absent"))
 
 
 def _nobodys_credential(http_client: Client) -> dict[str, str]:
@@ -188,10 +195,10 @@ class Asker:
         if (again := _same_but_slash(exchange)) is not None:
             exchange = self.client.send(operation.method, again, **parts)
         sent = "nothing" if operation.safe else "a filled body" if filled else "an empty body"
-        said = self._describe(exchange)
-        return {"sent": sent, **said, "like_absent": self._like_absent(operation, said)}
+        said = self.describe(exchange)
+        return {"sent": sent, **said, "like_absent": self.like_absent(operation, said)}
 
-    def _like_absent(self, operation: Operation, said: dict[str, Any]) -> bool:
+    def like_absent(self, operation: Operation, said: dict[str, Any]) -> bool:
         """Whether the answer is the one for a path that is not there, in any folder on the way."""
         status = said["status"] or 0
         if not (200 <= status < 300 or status in (404, 405)):
@@ -216,11 +223,11 @@ class Asker:
         if key not in self.absent:
             body: Any = None if method in SAFE_METHODS else {}
             sent = self.client.send(method, path, headers=self.headers, json=body, operation=key)
-            self.absent[key] = self._describe(sent)
+            self.absent[key] = self.describe(sent)
         return self.absent[key]
 
     @staticmethod
-    def _describe(exchange: Exchange) -> dict[str, Any]:
+    def describe(exchange: Exchange) -> dict[str, Any]:
         """What is kept of an answer: what it was like, and not what it said."""
         text = exchange.text[:100_000]
         for part in {exchange.path, exchange.path.split("?")[0], exchange.path.rpartition("/")[2]}:

@@ -12,7 +12,6 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -24,6 +23,8 @@ from ..target import Http, Request, Target, need
 from ..traffic import Stopped
 from ..variables import keep_secret
 from .deadline import Deadline, Transport
+from .exchange import Exchange as Exchange
+from .exchange import meet
 from .login import headers_with, log_in_as, role_of, token_in
 from .pace import Pace, allowance, retry_after
 
@@ -31,33 +32,6 @@ MOST_WAITS = 3  # of that kind for one request
 USER_AGENT = "readiness-audit"
 PACKED = ("gzip", "deflate")  # what is asked for, and unpacked no further than it is read
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One request and what came back; ``error`` says why nothing did, or not all of it."""
-
-    method: str
-    path: str
-    status: int | None
-    headers: list[tuple[str, str]] = field(default_factory=list)  # names in lower case
-    body: bytes = b""
-    elapsed_ms: float = 0.0
-    error: str | None = None
-
-    def header(self, name: str) -> str | None:
-        return next((value for known, value in self.headers if known == name), None)
-
-    @property
-    def text(self) -> str:
-        return self.body.decode("utf-8", errors="replace")
-
-    def json(self) -> Any:
-        """The body as JSON, or None."""
-        try:
-            return httpx.Response(200, content=self.body).json()
-        except (ValueError, RecursionError):
-            return None
 
 
 class Client:
@@ -76,6 +50,7 @@ class Client:
         self.ledger: list[dict[str, Any]] = []
         self.scheme = transport.base_url.scheme
         self.host = transport.base_url.host
+        self.base = str(transport.base_url)
         self._transport = transport
         self._deadline = deadline
         self._interval = 60.0 / http.requests_per_minute
@@ -126,6 +101,7 @@ class Client:
             exchange = self._send_once(method, path, sent, json, form, content)
             meant = failing or (provoked and exchange.status is not None)
             self.note(exchange, named, timed, meant)
+            meet(self.target.traffic, self.base, named, exchange)
             told = allowance(exchange.header)
             self._pace.learn(sent, named, told)
             if told:

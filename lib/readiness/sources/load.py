@@ -12,10 +12,11 @@ from ..finding import NotMeasured, Reason
 from ..statistics import Slope, quantile_ranks, slope
 from ..target import Http, Load, Target, need
 from ..traffic import Planned
+from . import planning
 from .client import client
 from .loading import drive
 from .loading.plan import OWN_FAULT, PROBLEMS, plan, requests_of
-from .loading.resources import watching
+from .loading.resources import interval_s, watching
 
 CONFIDENCE = 0.95  # of each bound
 MOST_ROWS = 240  # of resources, in the evidence
@@ -23,11 +24,17 @@ MOST_ROWS = 240  # of resources, in the evidence
 Standing = Literal["met", "missed", "open"]
 
 
-def _planned(target: Target, users: int, seconds: float) -> Iterable[Planned]:
-    """How much a scenario sends at most; a request that is taken back is two."""
+def _planned(target: Target, users: int, seconds: float, measured_s: float) -> Iterable[Planned]:
+    """How much a scenario sends at most; a request that is taken back is two.
+
+    Meanwhile the metrics are looked at, where nothing else tells what the service needs.
+    """
     load = target.load
     if not load:
         return
+    if target.http and target.http.metrics:
+        looks = math.ceil(seconds / interval_s(measured_s)) + 2
+        yield Planned(f"GET {target.http.metrics.path}", looks)
     least = load.pace_s or load.think_s / 2
     most = min(load.max_requests, int(users * seconds / least)) if least else load.max_requests
     weights = sum(request.weight for request in load.scenario)
@@ -36,19 +43,22 @@ def _planned(target: Target, users: int, seconds: float) -> Iterable[Planned]:
         yield Planned(request.operation, count)
         if request.remove:
             yield Planned(request.remove, count)
+    if target.http:
+        roles = [name for one in load.scenario for name in (one.as_role, *one.as_roles)]
+        yield from planning.logins(target.http, *roles)
 
 
 def _run_planned(target: Target, operations: list[str]) -> Iterable[Planned]:
     load = target.load
     seconds = load.warm_up_s + load.duration_s + load.users / load.spawn_per_s if load else 0
-    return _planned(target, load.users if load else 0, seconds)
+    return _planned(target, load.users if load else 0, seconds, load.duration_s if load else 1)
 
 
 def _steps_planned(target: Target, operations: list[str]) -> Iterable[Planned]:
     load = target.load
     for users in load.steps if load else []:
         seconds = load.step_s * 1.25 + users / load.spawn_per_s if load else 0
-        yield from _planned(target, users, seconds)
+        yield from _planned(target, users, seconds, load.step_s if load else 1)
 
 
 @source("load", plan=_run_planned)

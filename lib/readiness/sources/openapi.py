@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import yaml
 
@@ -81,7 +81,7 @@ def read_api(target: Target, client: Client) -> Api:
     text = _from_service(client, http.openapi) if served else _from_file(target, http.openapi)
     document = _parsed(text, http.openapi)
     left_out: list[str] = []
-    operations = list(_operations(document, _prefix(document, http), left_out))
+    operations = list(_operations(document, http, left_out))
     if not operations:
         raise NotMeasured(Reason.NO_SAMPLES, f"{http.openapi} holds no operation")
     known = {operation.shape for operation in operations}
@@ -92,7 +92,7 @@ def read_api(target: Target, client: Client) -> Api:
 def _from_service(client: Client, path: str) -> str:
     exchange = client.send("GET", path)
     authentication = client.http.authentication
-    if exchange.status in (401, 403) and authentication:
+    if exchange.status in (301, 302, 303, 307, 401, 403, 404) and authentication:
         exchange = client.send("GET", path, headers=client.credentials(authentication.token_role))
     if exchange.status != 200:
         raise NotMeasured(
@@ -131,24 +131,38 @@ def _parsed(text: str, name: str) -> Schema:
     return document
 
 
-def _prefix(document: Schema, http: Http) -> str:
-    """What stands before the document's paths, unless base_url ends with it already."""
-    servers = document.get("servers")
-    first = servers[0] if isinstance(servers, list) and servers else {}
-    url = str(first.get("url", "")) if isinstance(first, Mapping) else ""
-    prefix = urlsplit(url).path or str(document.get("basePath", ""))
-    prefix = prefix.rstrip("/")
+def _prefix(document: Schema, http: Http, *parts: Schema) -> str:
+    """What stands before the document's paths, unless base_url ends with it already.
+
+    ``api_base`` of the parameters wins; then the first of ``servers``, which ``parts`` of the
+    document may have of their own; then ``basePath``, as Swagger 2.0 writes it.
+    """
+    if http.api_base is not None:
+        return http.api_base
+    named = next((part["servers"] for part in (*parts, document) if part.get("servers")), None)
+    first = named[0] if isinstance(named, list) else {}
+    first = first if isinstance(first, Mapping) else {}
+    variables = first.get("variables")
+    variables = variables if isinstance(variables, Mapping) else {}
+    url = re.sub(
+        r"\{([^}]*)\}",
+        lambda m: str((variables.get(m[1]) or {}).get("default", m[0])),
+        str(first.get("url", "")),
+    )
+    served_at = http.openapi if (http.openapi or "").startswith("/") else "/"
+    prefix = urlsplit(urljoin(str(served_at), url)).path if url else ""
+    prefix = (prefix or str(document.get("basePath", ""))).rstrip("/")
     known = urlsplit(http.base_url.value()).path.rstrip("/")
     return "" if "{" in prefix or known.endswith(prefix) else prefix
 
 
-def _operations(document: Schema, prefix: str, left_out: list[str]) -> Iterator[Operation]:
+def _operations(document: Schema, http: Http, left_out: list[str]) -> Iterator[Operation]:
     for path, raw in document["paths"].items():
         item = resolve(document, raw)
         for method in METHODS:
             if not isinstance(item.get(method), Mapping):
                 continue
-            template = prefix + str(path)
+            template = _prefix(document, http, item[method], item) + str(path)
             if not re.fullmatch(r"/(?!/)[^\x00-\x20\x7f?#]*", template):
                 left_out.append(f"{method.upper()} {template[:80]!r}")
                 continue
@@ -231,6 +245,18 @@ def body_of(api: Api, operation: Operation, filled: bool) -> dict[str, Any]:
             "headers": {"Content-Type": f"{BODY_TYPES[2]}; boundary={edge}"},
         }
     return {"content": b"", "headers": {"Content-Type": operation.body_type or ""}}
+
+
+def wrong_base(http: Http, asked: int, absent: int) -> str:
+    """What to say where every operation answers as a path does that is not there; else nothing."""
+    if not asked or absent < asked or not http.openapi:
+        return ""
+    now = "now the document's servers say it" if http.api_base is None else f"now {http.api_base!r}"
+    return (
+        f"all {asked} operations of {http.openapi} that were asked for answer like a path that "
+        f"does not exist: what stands before the document's paths is not right. Set "
+        f"target.http.api_base, such as /api ({now})"
+    )
 
 
 def _list(value: Any) -> list[Any]:

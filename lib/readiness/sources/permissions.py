@@ -22,7 +22,7 @@ from .answers import reading
 from .authorization import Asker
 from .client import Client, client
 from .examples import resolve
-from .openapi import Api, Operation, read_api, shape
+from .openapi import Api, Operation, read_api, shape, wrong_base
 from .ownership import planned_attempts, try_others_objects
 
 HARMLESS = "would be done, so the role that may do it is not asked"
@@ -75,6 +75,9 @@ def matrix(target: Target) -> Collected:
                 others += try_others_objects(http_client, owned)
             except NotMeasured as gap:
                 gaps.append(f"{owned.name}: {gap}")
+    asked = [cell["answer"] for cell in records if cell["status"]]
+    if why := wrong_base(http, len(asked), asked.count("absent")):
+        gaps.insert(0, why)
     facts = {
         "operations_from": api.read_from,
         "left_out": api.left_out,

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from ..target import Http
 from .client import excluded, hazardous
-from .examples import Schema, example_of, resolve
+from .examples import Schema, example_of, invented_like, resolve
 from .openapi import BODY_TYPES, Api, Operation
 
 TYPED = ("integer", "number", "boolean")  # what a framework refuses anything else for
@@ -63,14 +63,13 @@ def _of(api: Api, http: Http, operation: Operation) -> Iterator[Point]:
         if where not in ("query", "path"):
             continue
         schema = resolve(api.document, parameter.get("schema", parameter))
-        value = http.examples.get(name, parameter.get("example", schema.get("example")))
-        if value is None:
-            value = example_of(api.document, schema)
-        yield Point(operation, where, name, _text(value), _is_typed(api, schema))
+        value = _usual(api, http, operation, parameter)
+        yield Point(operation, where, name, value, _is_typed(api, schema))
     declared = {str(p["name"]) for p in operation.parameters if p.get("in") == "path"}
     for name in re.findall(r"\{([^/}]*)\}", operation.template):
         if name not in declared:
-            yield Point(operation, "path", name, _text(http.examples.get(name, "1")), False)
+            value = _usual(api, http, operation, _undeclared(name))
+            yield Point(operation, "path", name, value, False)
     if operation.body_type in BODY_TYPES[:2]:
         properties = _properties(api, operation)
         for name, schema in list(properties.items())[:MOST_FIELDS]:
@@ -79,6 +78,27 @@ def _of(api: Api, http: Http, operation: Operation) -> Iterator[Point]:
                 continue
             value = http.examples.get(name, example_of(api.document, schema))
             yield Point(operation, "body", name, _text(value), _is_typed(api, shape))
+
+
+def _usual(api: Api, http: Http, operation: Operation, parameter: Schema) -> str:
+    """The usual value of a parameter in query or path.
+
+    Examples name things that exist, so only reading uses them in a path: a PATCH that takes them
+    would change somebody's object.
+    """
+    schema = resolve(api.document, parameter.get("schema", parameter))
+    given = parameter.get("example", schema.get("example"))
+    value = http.examples.get(str(parameter["name"]), given)
+    if parameter.get("in") == "path" and not operation.safe:
+        return invented_like(api.document, schema, value)
+    if value is None:
+        value = example_of(api.document, schema)
+    return _text(value)
+
+
+def _undeclared(name: str) -> Schema:
+    """A parameter of the path that the document does not describe."""
+    return {"name": name, "in": "path", "example": "1"}
 
 
 def _properties(api: Api, operation: Operation) -> Mapping[str, Any]:
@@ -116,20 +136,19 @@ def sending(api: Api, http: Http, point: Point, value: str) -> Sending:
     filled: dict[str, str] = {}
     for parameter in operation.parameters:
         where, name = str(parameter.get("in")), str(parameter["name"])
-        schema = parameter.get("schema", parameter)
-        usual = http.examples.get(name, parameter.get("example"))
-        usual = example_of(api.document, schema) if usual is None else usual
         if where == "path":
-            filled[name] = _text(usual)
+            filled[name] = _usual(api, http, operation, parameter)
         elif where == "query" and parameter.get("required") is True:
-            query[name] = _text(usual)
+            query[name] = _usual(api, http, operation, parameter)
     if point.where == "query":
         query[point.name] = value
     if point.where == "path":
         filled[point.name] = value
     path = re.sub(
         r"\{([^/}]*)\}",
-        lambda m: quote(filled.get(m[1], _text(http.examples.get(m[1], "1"))), safe=""),
+        lambda m: quote(
+            filled.get(m[1]) or _usual(api, http, operation, _undeclared(m[1])), safe=""
+        ),
         operation.template,
     )
     path += f"?{urlencode(query)}" if query else ""

@@ -23,10 +23,11 @@ from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured, Reason
 from ..target import Canary, LatencyTarget, Target, need
 from ..traffic import Planned
-from . import payloads
+from . import payloads, planning
+from .authorization import Asker
 from .client import Client, Exchange, client
 from .leak_signs import in_body
-from .openapi import Api, Operation, read_api, shape
+from .openapi import Api, Operation, read_api, shape, wrong_base
 from .page import is_html
 from .probe_points import Point, may_probe, points, sending
 
@@ -53,6 +54,7 @@ def _planned(target: Target, operations: list[str]) -> Iterable[Planned]:
             yield Planned(name, MOST_POINTS * MOST_PER_POINT)  # of what the probes made
         elif may_probe(Operation(method, template), http):
             yield Planned(name, MOST_POINTS * MOST_PER_POINT)
+    yield from planning.absent(operations, len(http.roles) + 1)
     yield Planned("GET /*", 2)
 
 
@@ -76,8 +78,12 @@ def parameters(target: Target) -> Collected:
         raise NotMeasured(Reason.UNREACHABLE, f"no request was answered: {prober.last_error}")
     if not records:
         raise NotMeasured(Reason.NO_SAMPLES, "no operation of the API has a parameter to probe")
+    asked = [
+        r["kept_out"] for r in records if r["kept_out"] != "not a parameter" and r["usual_status"]
+    ]
     facts = {
         "operations_from": api.read_from,
+        "wrong_base": wrong_base(http, len(asked), asked.count("absent")),
         "created": prober.created,
         "removed": prober.removed,
         "not_probed": [o.name for o in api.operations if not may_probe(o, http)],
@@ -106,6 +112,7 @@ class _Prober:
         self.answered, self.last_error, self.stopped = 0, "", ""
         self.created = self.removed = 0
         self.roles: dict[str, str | None] = {}  # operation -> role that is let in
+        self.askers: dict[str | None, Asker] = {}  # by role: they know what is not there
         self.broken: set[str] = set()  # operations whose creations cannot be removed
         # Where a wrong password is answered 401, that is no guard.
         self.open = {shape(operation) for operation in self.http.public}
@@ -252,6 +259,10 @@ class _Prober:
         first = self._let_in(point)
         open_to_all = point.operation.shape in self.open
         row |= {"usual_status": first.status, "kept_out": _kept_out(first, open_to_all)}
+        if not row["kept_out"] and self._like_absent(point, first):
+            row["kept_out"] = "absent"
+        if not row["kept_out"] and _of_nobodys_object(point, first):
+            row["kept_out"] = "nobody's object"
         if row["kept_out"]:
             row["note"] = f"{row['kept_out']}: {first.error or first.status}"
             return None
@@ -267,6 +278,15 @@ class _Prober:
             slowest_s=max(first.elapsed_ms, second.elapsed_ms) / 1000,
             text=first.text[:COMPARED],
         )
+
+    def _like_absent(self, point: Point, answer: Exchange) -> bool:
+        """Whether this is what a path gets that is not there, so that no code was reached."""
+        role = self.roles.get(point.operation.name)
+        if role not in self.askers:
+            headers = self.client.credentials(role) if role else {}
+            self.askers[role] = Asker(self.client, self.api, headers)
+        asker = self.askers[role]
+        return asker.like_absent(point.operation, asker.describe(answer))
 
     def _let_in(self, point: Point) -> Exchange:
         """The answer to the usual value, as the first role that the operation lets in."""
@@ -405,6 +425,12 @@ def _written(value: str) -> set[str]:
     forms = {value, quote(value, safe="").lower(), quote_plus(value).lower(), html.escape(value)}
     forms |= {json.dumps(value)[1:-1], html.escape(value, quote=False), value.strip()}
     return {form for form in forms if len(form) > 2}
+
+
+def _of_nobodys_object(point: Point, answer: Exchange) -> bool:
+    """Whether a body was not looked at, as its object does not exist: no real one is changed."""
+    of_an_object = point.where == "body" and "{" in point.operation.template
+    return of_an_object and answer.status in (404, 410)
 
 
 def _kept_out(exchange: Exchange, open_to_all: bool) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -11,6 +12,8 @@ from psycopg.sql import SQL, Identifier
 
 from ..evidence import Collected, Evidence, source
 from ..target import SoftDelete, Target, need
+from ..traffic import Planned
+from . import planning
 from .client import Client, Exchange, client, filled
 from .database import Session, session, why
 
@@ -22,7 +25,18 @@ ASKED = 3  # times after the removal: a worker or a cache may still have it
 Record = dict[str, Any]
 
 
-@source("active")
+def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+    """One object made and removed, and looked for before and after."""
+    http = target.http
+    for one in http.soft_deletes if http else []:
+        yield from (Planned(one.operation), Planned(one.remove))
+        looks = [*([one.item] if one.item else []), *one.lists, *one.counts]
+        yield from (Planned(operation, 1 + ASKED) for operation in looks)
+    if http:
+        yield from planning.logins(http, *(one.as_role for one in http.soft_deletes))
+
+
+@source("active", plan=_planned)
 def deletions(target: Target) -> Collected:
     """One object of each of ``target.http.soft_deletes``, created, removed, and looked for.
 

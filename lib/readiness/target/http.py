@@ -211,6 +211,8 @@ class Http(Section):
     max_wait_s: float = Field(default=300, ge=0)  # in all, for a rate limiter, by each source
     ca_file: Deferred | None = None
     openapi: str | None = None  # /path of the service, or a file of the repository (else of ours)
+    # What stands before the document's paths, where its own ``servers`` do not say it: /api
+    api_base: str | None = Field(default=None, pattern=r"^(/[^\s?#]*[^\s?#/])?$")
     operations: list[Operation] = []  # for a service without an OpenAPI document
     public: list[Operation] = []
     never_call: list[Operation] = []

@@ -87,14 +87,34 @@ class Answers:
         await self.app(scope, receive, changed)
 
 
-@flaw("headers-missing-on-404")
-def _headers_missing_on_404(app: FastAPI) -> None:
+def _missing_on(status: int) -> Flaw:
     def strip(_scope: Scope, message: Message) -> None:
-        if message["status"] == 404:
+        if message["status"] == status:
             for name in middleware.SECURITY_HEADERS:
                 del MutableHeaders(scope=message)[name]
 
-    app.add_middleware(Answers, change=strip)
+    return lambda app: app.add_middleware(Answers, change=strip)
+
+
+for _name, _status in {"404": 404, "redirect": 308, "429": 429}.items():
+    FLAWS[f"headers-missing-on-{_name}"] = _missing_on(_status)
+
+
+@flaw("headers-missing-when-cached")
+def _headers_missing_when_cached(app: FastAPI) -> None:
+    """The page is kept, and its headers are not."""
+    known = set[str]()
+
+    def keep(scope: Scope, message: Message) -> None:
+        if scope["path"] != "/":
+            return
+        if "page" in known:
+            for name in middleware.SECURITY_HEADERS:
+                del MutableHeaders(scope=message)[name]
+            MutableHeaders(scope=message)["X-Cache"] = "HIT"
+        known.add("page")
+
+    app.add_middleware(Answers, change=keep)
 
 
 @flaw("cors-reflected")

@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from app import __version__, flaws, observability
@@ -51,6 +51,11 @@ if FRONTEND.exists():  # in the containers, nginx serves it
     async def index() -> FileResponse:
         """The one page there is."""
         return FileResponse(FRONTEND / "index.html")
+
+    @app.get("/index.html", include_in_schema=False)
+    async def by_its_file() -> RedirectResponse:
+        """Old bookmarks name the file."""
+        return RedirectResponse("/", 308)
 
 
 @app.exception_handler(RequestValidationError)

@@ -105,6 +105,8 @@ def _offender(row: dict[str, Any]) -> dict[str, Any]:
 
 def _unclear(operations: Evidence, unclear: list[dict[str, Any]]) -> str:
     """Why some operations could not be judged, grouped by what they answered."""
+    if wrong := operations.facts.get("wrong_base"):
+        return str(wrong)
     groups: dict[str, list[str]] = {}
     for row in unclear:
         why = row["not_asked"] or READINGS[reading(row)]

@@ -11,6 +11,7 @@ from readiness.check import Criteria, check
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Reason, Strength, not_measured, verdict_of
 from readiness.sources.http import response_classes
+from readiness.sources.met import classes
 
 from .csp import ContentSecurityPolicy, csp_problem, reused_nonces
 
@@ -18,9 +19,12 @@ Grade = Callable[[str], str | None]  # a header's value -> what is wrong with it
 OBSERVATORY = "https://developer.mozilla.org/docs/Web/Security/Practical_implementation_guides"
 
 
-def _judge(responses: Evidence, header: str, grade: Grade, expected: str) -> Judgement:
+def _judge(
+    responses: Evidence, met: Evidence, header: str, grade: Grade, expected: str
+) -> Judgement:
     """Grade one header on every response that is of the class it stands for."""
-    seen = [r for r in responses.records if r["as_expected"]]
+    seen = [r for r in responses.records if r["as_expected"]] + met.records
+    not_had = ", ".join(met.facts["not_had"])
     missed = [
         f"{r['class']} ({r['operation']} answered {r['status'] or r['error']})"
         for r in responses.records
@@ -47,7 +51,8 @@ def _judge(responses: Evidence, header: str, grade: Grade, expected: str) -> Jud
         offenders,
         samples=len(seen),
         expected=expected,
-        passed=f"sound on all {len(seen)} classes of response",
+        passed=f"sound on all {len(seen)} classes of response"
+        + (f"; there was none to judge of {not_had}" if not_had else ""),
         failed=f"{{n}} of {len(seen)} classes of response: {_list(offenders)}",
     )
 
@@ -77,12 +82,14 @@ def _list(offenders: list[dict[str, Any]]) -> str:
 
 @check(
     "SEC-HEADERS-CSP",
-    sources=[response_classes],
+    sources=[response_classes, classes],
     severity="high",
     criteria=ContentSecurityPolicy,
     references=["CWE-79", "OWASP ASVS 5.0 3.4.3", "W3C CSP Level 3", f"{OBSERVATORY}/CSP"],
 )
-def content_security_policy(responses: Evidence, criteria: ContentSecurityPolicy) -> Judgement:
+def content_security_policy(
+    responses: Evidence, met: Evidence, criteria: ContentSecurityPolicy
+) -> Judgement:
     """A Content-Security-Policy that would stop injected script, on every response
 
     The policy of every class of response is read directive by directive: where scripts, plugins,
@@ -98,7 +105,8 @@ def content_security_policy(responses: Evidence, criteria: ContentSecurityPolicy
     Remedy: send one policy from one place for all responses, for instance `default-src 'none';
     script-src 'self'; base-uri 'none'; frame-ancestors 'none'`; use nonces for inline script.
     """
-    sent = [dict(map(tuple, r["headers"])) for r in responses.records if r["as_expected"]]
+    seen = [r for r in responses.records if r["as_expected"]] + met.records
+    sent = [dict(map(tuple, r["headers"])) for r in seen]
     reused = reused_nonces(headers.get("content-security-policy", "") for headers in sent)
 
     def grade(policy: str) -> str | None:
@@ -107,6 +115,7 @@ def content_security_policy(responses: Evidence, criteria: ContentSecurityPolicy
 
     return _judge(
         responses,
+        met,
         "content-security-policy",
         grade,
         "one policy on every response, with no way in for foreign or inline script",
@@ -133,12 +142,14 @@ def hsts_problem(value: str, criteria: StrictTransportSecurity) -> str | None:
 
 @check(
     "SEC-HEADERS-HSTS",
-    sources=[response_classes],
+    sources=[response_classes, classes],
     severity="medium",
     criteria=StrictTransportSecurity,
     references=["RFC 6797", "OWASP ASVS 5.0 3.4.1", f"{OBSERVATORY}/TLS"],
 )
-def strict_transport_security(responses: Evidence, criteria: StrictTransportSecurity) -> Judgement:
+def strict_transport_security(
+    responses: Evidence, met: Evidence, criteria: StrictTransportSecurity
+) -> Judgement:
     """Strict-Transport-Security for a year or more, on every response
 
     The value on every class of response is read for its max-age and scope. Browsers obey the
@@ -153,6 +164,7 @@ def strict_transport_security(responses: Evidence, criteria: StrictTransportSecu
     expected = f"max-age of at least {criteria.min_max_age_s} s on every response, over HTTPS"
     judged = _judge(
         responses,
+        met,
         "strict-transport-security",
         lambda value: hsts_problem(value, criteria),
         expected,
@@ -181,11 +193,11 @@ def _one_of(*allowed: str) -> Grade:
 
 @check(
     "SEC-HEADERS-XCTO",
-    sources=[response_classes],
+    sources=[response_classes, classes],
     severity="medium",
     references=["CWE-430", "OWASP ASVS 5.0 3.4.4", "WHATWG Fetch: nosniff"],
 )
-def content_type_options(responses: Evidence, criteria: Criteria) -> Judgement:
+def content_type_options(responses: Evidence, met: Evidence, criteria: Criteria) -> Judgement:
     """X-Content-Type-Options: nosniff on every response
 
     Every class of response must carry the header once with its only defined value.
@@ -195,16 +207,16 @@ def content_type_options(responses: Evidence, criteria: Criteria) -> Judgement:
     Remedy: send `X-Content-Type-Options: nosniff` from one place for all responses.
     """
     expected = "nosniff, once, on every response"
-    return _judge(responses, "x-content-type-options", _one_of("nosniff"), expected)
+    return _judge(responses, met, "x-content-type-options", _one_of("nosniff"), expected)
 
 
 @check(
     "SEC-HEADERS-XFO",
-    sources=[response_classes],
+    sources=[response_classes, classes],
     severity="medium",
     references=["CWE-1021", "RFC 7034", "OWASP ASVS 5.0 3.4.6"],
 )
-def frame_options(responses: Evidence, criteria: Criteria) -> Judgement:
+def frame_options(responses: Evidence, met: Evidence, criteria: Criteria) -> Judgement:
     """X-Frame-Options: DENY or SAMEORIGIN on every response
 
     Every class of response must carry the header once with a value that browsers obey.
@@ -214,7 +226,7 @@ def frame_options(responses: Evidence, criteria: Criteria) -> Judgement:
     Remedy: send `X-Frame-Options: DENY`, beside `frame-ancestors 'none'` in the policy.
     """
     expected = "DENY or SAMEORIGIN, once, on every response"
-    return _judge(responses, "x-frame-options", _one_of("deny", "sameorigin"), expected)
+    return _judge(responses, met, "x-frame-options", _one_of("deny", "sameorigin"), expected)
 
 
 REFERRER_POLICIES = (
@@ -240,12 +252,12 @@ class ReferrerPolicy(Criteria):
 
 @check(
     "SEC-HEADERS-REFERRER",
-    sources=[response_classes],
+    sources=[response_classes, classes],
     severity="low",
     criteria=ReferrerPolicy,
     references=["CWE-200", "W3C Referrer Policy", "OWASP ASVS 5.0 3.4.5"],
 )
-def referrer_policy(responses: Evidence, criteria: ReferrerPolicy) -> Judgement:
+def referrer_policy(responses: Evidence, met: Evidence, criteria: ReferrerPolicy) -> Judgement:
     """A Referrer-Policy that keeps addresses to oneself, on every response
 
     The value must keep paths and queries from other sites. Of a list of fallbacks the browser takes
@@ -262,7 +274,7 @@ def referrer_policy(responses: Evidence, criteria: ReferrerPolicy) -> Judgement:
         return None if obeyed in criteria.allowed else f"is {value[:60]!r}"
 
     expected = f"one of {', '.join(criteria.allowed)} on every response"
-    return _judge(responses, "referrer-policy", grade, expected)
+    return _judge(responses, met, "referrer-policy", grade, expected)
 
 
 class PermissionsPolicy(Criteria):
@@ -271,12 +283,14 @@ class PermissionsPolicy(Criteria):
 
 @check(
     "SEC-HEADERS-PERMISSIONS",
-    sources=[response_classes],
+    sources=[response_classes, classes],
     severity="low",
     criteria=PermissionsPolicy,
     references=["W3C Permissions Policy", "RFC 9651"],
 )
-def permissions_policy(responses: Evidence, criteria: PermissionsPolicy) -> Judgement:
+def permissions_policy(
+    responses: Evidence, met: Evidence, criteria: PermissionsPolicy
+) -> Judgement:
     """A Permissions-Policy that shuts off what the application does not use
 
     Every class of response must carry a policy in which each feature of the criteria is named and
@@ -303,4 +317,4 @@ def permissions_policy(responses: Evidence, criteria: PermissionsPolicy) -> Judg
         return ", ".join(wrong) or None
 
     expected = f"{', '.join(criteria.restricted)} shut off on every response"
-    return _judge(responses, "permissions-policy", grade, expected)
+    return _judge(responses, met, "permissions-policy", grade, expected)

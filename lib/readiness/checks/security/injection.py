@@ -95,18 +95,25 @@ def lost_probes(possible: list[dict[str, Any]]) -> str | None:
     return f"{len(lost)} of {len(possible)} parameters were not probed: {lost[0]['note']}"
 
 
+def too_few(probed: Evidence, least: float) -> str | None:
+    """Why the code was not reached often enough to speak of all parameters; None when it was."""
+    reached, possible = probed_in_full(probed)
+    if reached and len(reached) >= least * len(possible):
+        return None
+    return probed.facts.get("wrong_base") or (
+        f"the usual value of only {len(reached)} of {len(possible)} parameters was answered by "
+        "the code behind it: give values under target.http.examples, and roles"
+    )
+
+
 def _gap(code: Evidence, probed: Evidence, criteria: Injection) -> tuple[Reason, str] | None:
     for one in (probed, code):
         if one.problem and one.problem.reason:
             return one.problem.reason, one.problem.message
-    reached, possible = probed_in_full(probed)
-    if lost := lost_probes(possible):
+    if lost := lost_probes(probed_in_full(probed)[1]):
         return Reason.INCONCLUSIVE, lost
-    if not reached or len(reached) < criteria.min_reached * len(possible):
-        return Reason.INCONCLUSIVE, (
-            f"the usual value of only {len(reached)} of {len(possible)} parameters was answered by "
-            "the code behind it: give values under target.http.examples, and roles"
-        )
+    if few := too_few(probed, criteria.min_reached):
+        return Reason.INCONCLUSIVE, few
     if not code.facts["python_files"]:
         named = ", ".join(code.facts["languages"])
         return Reason.INCONCLUSIVE, f"the code is {named}, which is not looked at"

@@ -19,17 +19,24 @@ from readiness.sources.probes import parameters
 from readiness.sources.static_code import sinks
 
 from .csp import ContentSecurityPolicy, csp_problem
-from .injection import lost_probes, probed_in_full
+from .injection import lost_probes, probed_in_full, too_few
+
+
+class CrossSiteScripting(Criteria):
+    min_reached: float = 0.5  # share of the parameters whose usual value is answered by the code
 
 
 @check(
     "SEC-XSS",
     sources=[sinks, parameters],
     severity="high",
+    criteria=CrossSiteScripting,
     partial=True,
     references=["CWE-79", "OWASP ASVS 5.0 1.2.1", "OWASP WSTG-INPV-01"],
 )
-def no_cross_site_scripting(front_end: Evidence, probed: Evidence, criteria: Criteria) -> Judgement:
+def no_cross_site_scripting(
+    front_end: Evidence, probed: Evidence, criteria: CrossSiteScripting
+) -> Judgement:
     """No cross-site scripting
 
     Front ends and templates are searched for places where text becomes markup (React's, Vue's and
@@ -73,10 +80,8 @@ def no_cross_site_scripting(front_end: Evidence, probed: Evidence, criteria: Cri
     for one in (probed, front_end):
         if one.problem and one.problem.reason:
             return not_measured(one.problem.reason, expected, one.problem.message, samples)
-    lost = lost_probes(possible)
-    if lost or not reached:
-        said = lost or "the code behind no parameter answered"
-        return not_measured(Reason.INCONCLUSIVE, expected, said, samples)
+    if why := lost_probes(possible) or too_few(probed, criteria.min_reached):
+        return not_measured(Reason.INCONCLUSIVE, expected, why, samples)
     clean = [r for r in front_end.records if r["sanitised"]]
     said = f"markup did not come back in a page from {counted(len(reached), 'parameter')}; "
     said += f"{counted(front_end.facts['files'], 'file')} of front end and templates, "

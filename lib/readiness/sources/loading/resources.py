@@ -58,6 +58,11 @@ class Watch:
         self._over.set()
 
 
+def interval_s(seconds: float) -> float:
+    """The time between two looks at a run that lasts so long."""
+    return min(LONGEST_S, seconds / LOOKS)
+
+
 @contextmanager
 def watching(target: Target, seconds: float) -> Iterator[Watch]:
     """Watch whatever of the target can be seen from here, for about so long."""
@@ -76,7 +81,7 @@ def watching(target: Target, seconds: float) -> Iterator[Watch]:
         with suppress(NotMeasured):
             database = stack.enter_context(session(target))
             looks.append(lambda: database.rows(ACTIVITY)[0])
-        watch = Watch(looks, seen_from, min(LONGEST_S, seconds / LOOKS))
+        watch = Watch(looks, seen_from, interval_s(seconds))
         thread = threading.Thread(target=watch.run, daemon=True)
         thread.start()
         try:
