@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import audit, keys, reference, runs, sign_off
+from . import audit, keys, reference, requests, runs, sign_off
 from .words import in_words
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ for command in (
     runs.compare,
     runs.export,
     runs.prune,
+    requests.analyse,
     audit.checks,
 ):
     app.command()(command)

@@ -67,6 +67,12 @@ def notebook_page(notebook: Any, imprint: str = "") -> str:
     return shell(title, page, _scripts(body), footer=footer, imprint=imprint)
 
 
+def single_page(notebook: Any, footer: str) -> str:
+    """Prose and outputs as a page that belongs to no run."""
+    body = body_of(notebook)
+    return shell(_title(body, "Readiness"), body, _scripts(body), footer=footer)
+
+
 def _scripts(body: str) -> list[str]:
     bundle = [_template(BUNDLE)] if "<figure" in body else []
     return [*bundle, _template("boot.js")]

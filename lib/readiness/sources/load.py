@@ -130,7 +130,8 @@ def _loaded(target: Target, http: Http, load: Load, phases: list[dict[str, Any]]
         raise NotMeasured(
             Reason.INCONCLUSIVE, f"it ended before anything could be counted: {summary['stopped']}"
         )
-    files = {"samples.parquet": samples.to_parquet(table)}
+    asked = [request.operation for request in load.scenario]
+    files = {"samples.parquet": samples.to_parquet(table, asked, bool(load.pace_s))}
     return Collected([], facts, {"locust": version("locust")}, files)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from array import array
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ SCHEMA = pa.schema(
     ]
 )
 CODES = "dddhhb"
+REQUESTS_KEY = b"readiness"  # of a file's metadata: the scenario's requests, and whether paced
 
 
 class Batch:
@@ -81,10 +83,13 @@ def read(folder: Path) -> Any:
     return table.sort_by("at")
 
 
-def to_parquet(table: Any) -> bytes:
-    """The samples as a Parquet file."""
+def to_parquet(table: Any, requests: list[str], paced: bool) -> bytes:
+    """The samples as a Parquet file that says which requests they are of."""
     import pyarrow.parquet as pq
 
+    about = {REQUESTS_KEY: json.dumps({"requests": requests, "paced": paced})}
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(
+        table.replace_schema_metadata(about), sink, compression="zstd", write_page_checksum=True
+    )
     return sink.getvalue()
