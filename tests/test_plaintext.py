@@ -6,20 +6,23 @@ import binascii
 import json
 import string
 from base64 import b64encode, urlsafe_b64encode
+from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 from readiness import loopback, scratch
 from readiness.checks.data_integrity.plaintext import sensitive_values
 from readiness.evidence import Evidence, Problem
 from readiness.finding import Reason, Status, now
 from readiness.parameters import validated
-from readiness.sources import canary, plaintext
-from readiness.sources.envelope import Envelopes, base58_holds
+from readiness.sources import canary, plaintext, sealed, sieve
+from readiness.sources.envelope import EnvelopeError, Envelopes, Kind, base58_holds
 from readiness.sources.keys import derive_key
+from readiness.sources.sealed import IN_CLEAR
 from readiness.target import Encryption, Target
 
 SECTION = {"key": "a password for tests", "salt": "salt for tests", "iterations": 10}
@@ -75,7 +78,7 @@ def test_every_planted_value_is_found_and_none_is_shown():
 
 @given(st.text(min_size=1))
 def test_the_shape_of_a_value_keeps_no_letter_and_no_digit(value: str):
-    shape = plaintext.outline(value.encode(errors="replace"))["shape"]
+    shape = sealed.outline(value.encode(errors="replace"))["shape"]
     assert set(shape) <= {"x", "9", " ", *string.punctuation}
 
 
@@ -308,3 +311,46 @@ def test_a_canary_is_found_in_logs_and_packed_backups(tmp_path):
     hits = list(files.search(declared, set(forms), began, said))
     assert {hit["file"] for hit in hits} == {"a.log", "b.log", "c.log", "d.sql.gz", "f.dump"}
     assert [row["why"] for row in said if not row["searched"]] == ["there is no such file"]
+
+
+FORMATS = [{}, {"prefix": "v1%_l:", "encoding": "base64url"}, {"prefix": "", "encoding": "hex"}]
+FORMATS += [{"prefix": "", "nonce_bytes": 8, "tag_bytes": 4}]
+TEXTS = ["Maryam Rostami, born at Shiraz, is my mother", "نام مادرم مریم است و در شیراز زاده شد"]
+TEXTS += [
+    "お母さんの名前はマリアムです、テヘランの生まれ",
+    "Zoë 🌙 " * 5,
+    "é" * 20,
+    "\tline\r\n" * 4,
+]
+KEYS = ["5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ", "c0ffee" * 10]
+
+
+@pytest.mark.parametrize("described", FORMATS)
+def test_what_the_server_calls_sealed_is_no_text(described: dict[str, Any]):
+    """Its conditions against the envelopes themselves, on whatever may be taken for one."""
+    raw = {**SECTION, **described, "columns": ["a.b"]}
+    form = validated(Encryption, raw, "test", {}, specimen=True)
+    ours = Envelopes(form, derive_key(SECTION["key"], SECTION["salt"], form))
+    good = [ours.seal("x" * n) for n in range(40)]
+    texts = [ours.pack(text.encode()) for text in TEXTS]
+    texts += [ours.pack(b"a" * n) for n in range(12, 60)] + [form.prefix + key for key in KEYS]
+    odd = [value + end for value in good for end in ("=", "==", "A", " ", "\n", "!")]
+    odd += [value.rstrip("=") for value in [*good, *texts]] + [value[:-1] for value in good]
+    odd += [value[: len(form.prefix) + n] for value in good[:3] for n in range(20)]
+    values = [value for value in [*good, *texts, *odd] if value]
+    query = SQL("SELECT v, {} FROM t").format(sieve.sealed(Identifier("v"), ours))
+    with scratch.database("CREATE TABLE t (v text)") as url, psycopg.connect(url) as database:
+        database.execute("INSERT INTO t SELECT unnest(%s::text[])", (values,))
+        answers = dict(database.execute(query).fetchall())
+    wrong = [value for value, sure in answers.items() if sure and kind_of(ours, value) in IN_CLEAR]
+    assert not wrong
+    unsure = [value for value in good if not answers[value]]  # letters of base58 only, by chance
+    assert len(unsure) < len(good) / 4
+
+
+def kind_of(ours: Envelopes, value: str) -> Kind:
+    try:
+        ours.open(value)
+    except EnvelopeError as closed:
+        return closed.kind
+    return Kind.SEALED

@@ -7,6 +7,7 @@ import time
 import psycopg
 import pytest
 from planted import NOISE, plant
+from psycopg.types.json import Jsonb
 from readiness import scratch
 from readiness.checks.security.plaintext import nothing_in_clear
 from readiness.evidence import Evidence
@@ -128,3 +129,28 @@ def test_digits_within_an_identifier_are_no_card(text: str):
     kind = next(kind for kind in KINDS if kind.name == "card number")
     assert kind.proof("4111 1111 1111 1111 is one")
     assert kind.proof(text) is None
+
+
+def test_what_stands_behind_a_line_end_in_a_document_is_found():
+    """JSON writes the line end as two characters, the second a letter; bytes as four."""
+    secrets = {
+        "private key (WIF)": "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
+        "card number": "4111111111111111",
+        "phone number": "+98 912 345 6789",
+        "credential of a provider": "xoxb-" + "123456789012-abcdefGHIJ",
+        "seed phrase (BIP-39)": "\n".join(["abandon"] * 11 + ["about"]),
+    }
+    with scratch.database("CREATE TABLE t (id int PRIMARY KEY, doc jsonb, raw bytea)") as url:
+        with psycopg.connect(url) as database:
+            for n, secret in enumerate(secrets.values()):
+                note = f"kept:\n{secret}\n"
+                database.execute(
+                    "INSERT INTO t VALUES (%s, %s, %s)", (n, Jsonb({"n": note}), note.encode())
+                )
+        found = places(plaintext.elsewhere(of(url, encryption=[])))
+    wanted = {
+        (f"public.t.{column}", f"id={n}"): kind
+        for n, kind in enumerate(secrets)
+        for column in ("doc", "raw")
+    }
+    assert found == wanted

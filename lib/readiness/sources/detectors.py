@@ -20,7 +20,8 @@ from .envelope import base58_holds
 from .seed_phrase import found_in
 
 BASE58 = "[1-9A-HJ-NP-Za-km-z]"
-APART = "(?:^|[^0-9A-Za-z])"  # what stands before a token that begins here
+ESCAPED = r"\\[0-9a-z]+"  # as JSON and bytes write a line end: its letter belongs to no token
+APART = f"(?:^|[^0-9A-Za-z]|{ESCAPED})"  # what stands before a token that begins here
 # Public beginnings of credentials, so made by their issuers that they can be found.
 TOKENS = (
     r"(?:AKIA|ASIA)[A-Z2-7]{16}",  # Amazon
@@ -44,9 +45,9 @@ TOKENS = (
     r"AGE-SECRET-KEY-1[0-9A-Z]{58}",
 )
 MARKS = (
-    *("AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox"),
+    *("AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox%-"),
     *("k_live_", "k_test_", "sk-", "AIza", "ya29.", "npm_", "pypi-", "hf_", "SG.", "key-"),
-    *("dop_v1_", "shpat_", "shpca_", "shppa_", "shpss_", "sq0", ":AA", "hvs.", "AGE-SECRET"),
+    *("dop_v1_", "shpat_", "shpca_", "shppa_", "shpss_", "sq0%-", ":AA", "hvs.", "AGE-SECRET"),
 )
 # Beginnings of card numbers by issuer (ISO/IEC 7812), each with the lengths that it has.
 ISSUERS = re.compile(
@@ -75,7 +76,10 @@ class Kind:
     name: str
     sieve: str  # a regular expression that PostgreSQL and Python read alike
     proof: Callable[[str], str | None]  # the part of a text that is one, if any
-    marks: tuple[str, ...] = ()  # one of these is in each: cheaper to look for than the sieve
+    # What each has, too, and what is cheaper to look for than the sieve, in this order:
+    least: int = 0  # bytes
+    marks: tuple[str, ...] = ()  # one of these is in it; % stands for anything
+    glance: str = ""  # an expression with few states
     personal: bool = False  # of a person, and no secret that opens anything
 
 
@@ -146,7 +150,8 @@ def _card(found: str) -> bool:
 # Twelve words in a row, of three letters or of another script, with little more than spaces
 # between. No counting inside a word: the server builds such an expression anew for each value.
 _LETTER, _FOREIGN = r"[^\x01-@\[-`{-\x7f]", r"[^\x01-\x7f]"
-_BETWEEN = r"""[ \t\n\r,;.|"'_　-][ \t\n\r,;.|"'_　0-9-]*"""
+_APART = r"""[ \t\n\r,;.|"'_\\　-]"""  # a backslash is how JSON begins a line end
+_BETWEEN = _APART + r"""[ \t\n\r,;.|"'_\\　0-9-]*"""
 _WORD = rf"(?:[a-zA-Z]{_LETTER}{_LETTER}+|{_FOREIGN}{_LETTER}*)"
 WORDS = rf"(?:^|[^a-zA-Z])(?:{_WORD}{_BETWEEN}){{11}}{_LETTER}"
 CARD = r"[2-6][0-9]{3}[ -]?[0-9]{4,6}[ -]?[0-9]{4,5}(?:[ -]?[0-9]{1,7})?"
@@ -157,14 +162,17 @@ KINDS = (
         "private key (WIF)",
         rf"{APART}[5KLc9]{BASE58}{{50,51}}",
         _matching(rf"(?<![0-9A-Za-z])[5KLc9]{BASE58}{{50,51}}(?![0-9A-Za-z])", _checksum),
+        least=51,
+        glance=f"{APART}[5KLc9]{3 * BASE58}",
     ),
     Kind(
         "extended private key",
         rf"[xyztuvYZUV]prv{BASE58}{{107}}",
         _matching(rf"(?<![0-9A-Za-z])[xyztuvYZUV]prv{BASE58}{{107,108}}(?![0-9A-Za-z])", _checksum),
+        least=111,
         marks=("prv",),
     ),
-    Kind("seed phrase (BIP-39)", WORDS, found_in),
+    Kind("seed phrase (BIP-39)", WORDS, found_in, least=47, glance=f"(?:{_APART}.*){{8}}"),
     Kind(
         "private key (PEM)",
         r"-----BEGIN [A-Z ]*PRIVATE KEY",
@@ -175,21 +183,28 @@ KINDS = (
         "credential of a provider",
         APART + "(?:" + "|".join(TOKENS) + ")",
         _matching(r"(?<![0-9A-Za-z])(?:" + "|".join(TOKENS) + ")"),
+        least=20,
         marks=MARKS,
     ),
     Kind(
         "password in a URL",
         r"[a-z]://[^/:@ \n]+:[^/@ \n]+@",
         _matching(r"(?<=[a-z])://[^/\s:@\"']+:(?![*x$<{\[]+[^@]*@)[^/\s@\"']{3,}@"),
-        marks=("://",),
+        marks=("://%@",),
     ),
     Kind(
         "JSON Web Token",
         r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{4,}\.",
         _matching(r"(?<![0-9A-Za-z])eyJ[\w-]{8,}\.eyJ[\w-]{4,}\.[\w-]*", _jwt),
-        marks=(".eyJ",),
+        least=20,
+        marks=("eyJ%.eyJ",),
     ),
-    Kind("card number", f"(?:^|[^0-9]){CARD}", _matching(AROUND.format(f"({CARD})"), _card)),
+    Kind(
+        "card number",
+        rf"(?:^|[^0-9A-Za-z.+/=_-]|{ESCAPED}){CARD}",
+        _matching(AROUND.format(f"({CARD})"), _card),
+        least=12,
+    ),
     Kind(
         "e-mail address",
         r"[A-Za-z0-9_]@[A-Za-z0-9-]+\.[A-Za-z]",
@@ -201,11 +216,13 @@ KINDS = (
     ),
     Kind(
         "phone number",
-        r"(?:^|[^A-Za-z0-9+/=])\+[1-9][0-9]{0,3}[ ().-]{0,2}[0-9][0-9 ().-]{5,14}[0-9]",
+        f"(?:^|[^A-Za-z0-9+/=]|{ESCAPED})"
+        r"\+[1-9][0-9]{0,3}[ ().-]{0,2}[0-9][0-9 ().-]{5,14}[0-9]",
         _matching(
             r"(?<![A-Za-z0-9+/=])\+[1-9]\d{0,3}[ ().-]{0,2}\d[\d ().-]{5,14}\d(?![0-9A-Za-z+/=])",
             _phone,
         ),
+        marks=("+",),
         personal=True,
     ),
 )

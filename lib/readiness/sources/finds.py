@@ -18,6 +18,7 @@ from .masking import shown
 MOST_HITS = 100  # of one kind in one column; then the kind is not looked for there any more
 FIELD = "field named like a sensitive column"
 CARDS = "card number"
+SHARED = "_-."  # letters that marks share, and few values have
 
 
 class Full(Exception):
@@ -30,7 +31,7 @@ class Proofs:
     def __init__(self, sensitive: list[str], formats: list[Envelope]) -> None:
         self._formats = formats
         self._fields = Fields(sensitive)
-        field = Kind(FIELD, self._fields.sieve, lambda text: None, self._fields.marks)
+        field = Kind(FIELD, self._fields.sieve, lambda text: None, marks=self._fields.marks)
         self.kinds = {kind.name: kind for kind in (*KINDS, *([field] if field.sieve else []))}
         self._sieves = {name: re.compile(kind.sieve) for name, kind in self.kinds.items()}
 
@@ -40,17 +41,11 @@ class Proofs:
         Each kind for itself, the cheap part first: one expression for all would take the server,
         which builds it anew for each value, a hundred times as long.
         """
-        conditions: list[Composable] = []
-        for kind in (kind for name, kind in self.kinds.items() if name in kinds):
-            held = SQL("{} ~ {}").format(text, Literal(kind.sieve))
-            if kind.marks:
-                marks = [
-                    SQL("{} LIKE {}").format(text, Literal(f"%{m.replace('_', '~_')}%"))
-                    + SQL(" ESCAPE '~'")
-                    for m in kind.marks
-                ]
-                held = SQL("(({}) AND {})").format(SQL(" OR ").join(marks), held)
-            conditions.append(held)
+        conditions = [
+            SQL("({})").format(SQL(" AND ").join(_conditions(text, kind)))
+            for name, kind in self.kinds.items()
+            if name in kinds
+        ]
         return SQL("({})").format(SQL(" OR ").join(conditions))
 
     def around(self, kinds: set[str]) -> str:
@@ -92,6 +87,35 @@ class Proofs:
                 continue
             return False
         return True
+
+
+def _conditions(text: Composable, kind: Kind) -> Iterator[Composable]:
+    if kind.least:
+        yield SQL("octet_length({}) >= {}").format(text, Literal(kind.least))
+    if kind.marks:
+        yield _marked(text, kind.marks)
+    for expression in filter(None, (kind.glance, kind.sieve)):
+        yield SQL("{} ~ {}").format(text, Literal(expression))
+
+
+def _marked(text: Composable, marks: tuple[str, ...]) -> Composable:
+    """One of the marks is in it. Most values have none of the letters that many marks share: where
+    the letter is not, those need not be looked for."""
+
+    def has(mark: str) -> Composable:
+        pattern = f"%{mark.replace('_', '~_')}%"
+        return SQL("{} LIKE {} ESCAPE '~'").format(text, Literal(pattern))
+
+    shared: dict[str, list[str]] = {}
+    for mark in marks:
+        letter = next((one for one in SHARED if one in mark), "")
+        shared.setdefault(letter, []).append(mark)
+    parts = []
+    for letter, those in shared.items():
+        any_of = SQL("({})").format(SQL(" OR ").join(map(has, those)))
+        worth_it = letter and len(those) > 1
+        parts.append(SQL("{} AND {}").format(has(letter), any_of) if worth_it else any_of)
+    return SQL("({})").format(SQL(" OR ").join(parts))
 
 
 class Reader:

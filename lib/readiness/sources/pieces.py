@@ -66,6 +66,13 @@ def over(database: Session, schema: str, table: str, read: Callable[[Composable]
     return Reading(found, share, f"{said} ({share:.0%} of it was read)")
 
 
+def sifting(database: Session) -> None:
+    """Settings for queries that read much and give little: compiling their conditions would take
+    longer than most tables take to read, and the server expects too many rows to share the work."""
+    for name, value in (("jit", "off"), ("parallel_tuple_cost", "0")):
+        database.rows("SELECT set_config(%s, %s, false)", (name, value))
+
+
 @contextmanager
 def streamed(database: Session, query: Composed) -> Iterator[Iterator[Any]]:
     """The rows of a query as they come, in bounded memory; leaving the block ends the query."""

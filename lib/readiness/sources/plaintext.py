@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
-
-import psycopg
-from psycopg.sql import SQL, Composable, Composed, Literal
 
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured
 from ..target import Target, need
 from ..traffic import Planned
-from . import planning, sieve
+from . import planning
 from .canary import Canaries
 from .client import client
-from .columns import Table, declared
-from .database import Session, session, why
-from .envelope import Envelope, EnvelopeError, Envelopes, Kind, configured
-from .masking import shown
-from .pieces import over, streamed
+from .columns import declared
+from .database import session
+from .envelope import Envelope, configured
+from .pieces import sifting
+from .sealed import COUNTS, classified
 from .search import Search
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MOST_LISTED = 1_000  # values of one column; their number is counted in full
-COUNTS = ("rows", "null", "empty", "envelopes", "legacy", "clear")
-IN_CLEAR = (Kind.CLEAR, Kind.MALFORMED, Kind.TOO_SHORT, Kind.TEXT)
-# What the server makes of a value; the last two are looked at here.
-NULL, EMPTY, ENVELOPE, LEGACY, SUSPICIOUS, OTHER = "null", "empty", "envelopes", "legacy", "?", "!"
 
 
 @source("passive")
@@ -51,14 +41,16 @@ def sensitive_columns(target: Target) -> Collected:
     clear: list[dict[str, Any]] = []
     missing: list[str] = []
     with session(target) as database:
+        sifting(database)
         for format in target.encryption:
             tables, not_there = declared(database, format, schemas)
             missing += not_there
             envelopes = configured(format)
             for table in tables:
-                found, listed = _classify(database, table, envelopes)
-                records += found
-                clear += listed
+                for index in range(len(table.columns)):
+                    record, listed = classified(database, table, index, envelopes)
+                    records.append(record)
+                    clear += listed
         version = database.facts["server_version"]
     records += [{"column": name, "problem": "there is no such column"} for name in missing]
     return Collected(records, {"clear": clear}, {"PostgreSQL": version})
@@ -94,111 +86,6 @@ def elsewhere(target: Target) -> Collected:
     return Collected(
         search.records, facts, {"PostgreSQL": version, "mnemonic": metadata.version("mnemonic")}
     )
-
-
-def _classify(
-    database: Session, table: Table, envelopes: Envelopes
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A record for each column of a table, and its values in clear."""
-    classes = [_class(text, envelopes) for text in table.texts()]
-
-    def counted(where: Composable) -> list[Any]:
-        query = SQL("SELECT {}, count(*) FROM {} WHERE {} GROUP BY {}").format(
-            SQL(", ").join(classes),
-            table.qualified,
-            where,
-            SQL(", ").join(Literal(place + 1) for place in range(len(classes))),
-        )
-        with database.connection.cursor() as cursor:
-            return cursor.execute(query).fetchall()
-
-    reading = over(database, table.schema, table.name, counted)
-    records, clear = [], []
-    for index, (column, _) in enumerate(table.columns):
-        name = table.full_name(column)
-        total = Counter[str]()
-        for *found, n in (row for rows in reading.found for row in rows):
-            total[found[index]] += n
-            total["rows"] += n
-        problem = reading.problem
-        if total[SUSPICIOUS] or total[OTHER]:
-            try:
-                listed, sealed, older = _look(database, table, index, classes, envelopes)
-            except psycopg.Error as broke:
-                if database.connection.broken:
-                    raise
-                listed, sealed, older, problem = [], 0, 0, problem or why(broke)
-            clear += listed
-            total[ENVELOPE] += sealed
-            total[LEGACY] += older
-            # What was looked at is known; of what was too much to look at, the shape decides.
-            looked = len(listed) + sealed + older
-            left = max(0, total[SUSPICIOUS] + total[OTHER] - looked)
-            shapes = min(left, max(0, total[OTHER] - len(listed)))
-            total["clear"] = len(listed) + shapes
-            total[ENVELOPE] += left - shapes
-        record = {"column": name, **{key: total[key] for key in COUNTS}}
-        records.append(record | ({"problem": problem} if problem else {}))
-    return records, clear
-
-
-def _class(text: Composable, envelopes: Envelope) -> Composed:
-    return SQL(
-        "CASE WHEN {t} IS NULL THEN {null} WHEN {t} = '' THEN {empty} WHEN {formed} THEN"
-        " CASE WHEN {suspicious} THEN {maybe} ELSE {envelope} END"
-        " WHEN {old} THEN {legacy} ELSE {other} END"
-    ).format(
-        t=text,
-        null=Literal(NULL),
-        empty=Literal(EMPTY),
-        formed=sieve.well_formed(text, envelopes),
-        suspicious=sieve.suspicious(text, envelopes),
-        maybe=Literal(SUSPICIOUS),
-        envelope=Literal(ENVELOPE),
-        old=sieve.legacy(text, envelopes),
-        legacy=Literal(LEGACY),
-        other=Literal(OTHER),
-    )
-
-
-def _look(
-    database: Session, table: Table, index: int, classes: list[Composed], envelopes: Envelopes
-) -> tuple[list[dict[str, Any]], int, int]:
-    """The values of a column that the server was not sure of, opened: those in clear, at most a
-    thousand, and the number of those that are envelopes, or older ones, after all."""
-    listed: list[dict[str, Any]] = []
-    sealed = older = 0
-    name = table.full_name(table.columns[index][0])
-    query = SQL("SELECT {}, {} FROM {} WHERE {} IN ({}, {})").format(
-        table.row_name(),
-        table.values()[index],
-        table.qualified,
-        classes[index],
-        Literal(SUSPICIOUS),
-        Literal(OTHER),
-    )
-    with streamed(database, query) as rows:
-        for row, value in rows:
-            try:
-                envelopes.open(value)
-                sealed += 1
-            except EnvelopeError as closed:
-                if closed.kind in IN_CLEAR:
-                    listed.append(
-                        {"column": name, "row": row, "kind": str(closed.kind), **outline(value)}
-                    )
-                elif closed.kind is Kind.LEGACY:
-                    older += 1
-                else:
-                    sealed += 1
-            if len(listed) == MOST_LISTED:
-                break
-    return listed, sealed, older
-
-
-def outline(value: bytes) -> dict[str, Any]:
-    """A value without its content: how long it is; digits as 9, all but punctuation as x."""
-    return shown(value.decode(errors="replace"))
 
 
 def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:

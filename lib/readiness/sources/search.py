@@ -18,7 +18,7 @@ from .columns import row_name
 from .database import Session, why
 from .envelope import Envelope
 from .finds import Full, Proofs, Reader
-from .pieces import over, streamed
+from .pieces import over, sifting, streamed
 
 LONGEST_VALUE = 1_000_000  # bytes; of a longer one only the places that look like something come
 
@@ -35,7 +35,8 @@ SELECT n.nspname::text AS schema, c.relname::text AS table, c.relkind::text AS k
        array_agg(a.attname::text ORDER BY a.attnum) AS columns,
        array_agg(CASE WHEN b.typname = 'bytea' THEN 'bytes'
                       WHEN b.typcategory IN ('A', 'C') OR b.typname = 'hstore' THEN 'parts'
-                      ELSE 'text' END ORDER BY a.attnum) AS forms
+                      WHEN b.typcategory = 'S' AND pg_relation_size(c.reltoastrelid) = 0 THEN 'text'
+                      ELSE 'made' END ORDER BY a.attnum) AS forms
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -65,7 +66,8 @@ FROM (SELECT oid, start, encode(lo_get(oid, start, 1048576), 'escape') AS text F
 WHERE {}
 """
 AS_TEXT = {
-    "text": "{}::text",
+    "text": "{}::text",  # which it is already
+    "made": "{}::text",
     "bytes": "encode({}, 'escape')",
     "parts": "to_jsonb({})::text",
 }
@@ -92,8 +94,7 @@ class Search:
 
     def tables(self) -> None:
         """Search every table, partition and materialised view of every schema."""
-        # Compiling these conditions takes longer than most tables take to read.
-        self._database.rows("SELECT set_config('jit', 'off', false)")
+        sifting(self._database)
         for row in self._database.rows(SEARCHED):
             own = {(row["schema"], row["table"]), (row["root_schema"], row["root_table"])}
             columns = {
@@ -186,14 +187,25 @@ class Search:
         kinds: dict[str, set[str]],
         where: Composable,
     ) -> Composed:
-        """The rows of a table in which a sieve holds something: their name, and the values."""
-        texts = [SQL(AS_TEXT[f]).format(Identifier(c)) for c, f in columns.items()]
-        # Each value is made a text once and not for every mark that is looked for in it.
+        """The rows of a table in which a sieve holds something: their name, and the values.
+
+        What is no text as it lies there is made one once and not for every mark that is looked for
+        in it: as a function in FROM, as with a query for it the server would not share the work.
+        """
+        texts: list[Composable] = []
+        tables: list[Composable] = [Identifier(row["schema"], row["table"])]
+        for number, (column, form) in enumerate(columns.items()):
+            text = SQL(AS_TEXT[form]).format(Identifier(column))
+            if form != "text":
+                name = Identifier(f"text {number} of a row")
+                tables.append(
+                    SQL("LATERAL concat({}) AS made_{} ({})").format(text, SQL(str(number)), name)
+                )
+                text = SQL("{}").format(name)
+            texts.append(text)
         found = [
-            SQL("EXISTS (SELECT FROM (SELECT {} AS text OFFSET 0) AS made WHERE {})").format(
-                text, self._proofs.sifted(SQL("text"), kinds[column])
-            )
-            for column, text in zip(columns, texts, strict=True)
+            self._proofs.sifted(text, kinds[column])
+            for text, column in zip(texts, columns, strict=True)
         ]
         values = [
             SQL(
@@ -211,7 +223,7 @@ class Search:
         return SQL("SELECT {}, ARRAY[{}]::text[] FROM {} WHERE {} AND ({})").format(
             row_name(row["kind"], row["key"]),
             SQL(", ").join(values),
-            Identifier(row["schema"], row["table"]),
+            SQL(", ").join(tables),
             where,
             SQL(" OR ").join(found),
         )
