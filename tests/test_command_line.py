@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from readiness import cli, loopback
+from readiness import cli, loopback, parameters
 from readiness.record import Record
 
 WRONG = {  # what stands in the file (here called x.yaml), and what must be said of it
@@ -38,6 +38,16 @@ def said(capsys, *arguments):
     assert stopped.value.code == 2, output
     assert "Traceback" not in output.err
     return output.err
+
+
+def printed(capsys, *arguments):
+    """What the command prints, for one that does what it is told."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["readiness", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+    assert not stopped.value.code
+    return capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", WRONG, ids=range(len(WRONG)))
@@ -106,6 +116,42 @@ def test_a_run_that_is_none_is_told(command, tmp_path, capsys):
     if command == "sign":
         more = ["--key", "k", "--name", "n", "--role", "r", "--decision", "GO"]
     assert said(capsys, command, str(tmp_path / "no-such-run"), *more)
+
+
+def test_every_key_that_the_shipped_files_use_is_told_with_what_it_means(capsys):
+    told = {
+        line.partition(": ")[0]: line.partition(": ")[2]
+        for line in printed(capsys, "parameters").splitlines()
+        if not line.startswith(" ")
+    }
+    takes = {key.replace("[]", ""): what for key, what in told.items()}
+    for environment in parameters.environments():
+        for key in keys_of(parameters.read(environment).raw["target"], "target"):
+            known = max((k for k in takes if f"{key}.".startswith(f"{k}.")), key=len)
+            assert known == key or takes[known].startswith(("mapping", "anything")), key
+    assert told["target.http.base_url"] == "text, required"
+    assert told["target.database.connect_timeout_s"] == "whole number = 5"
+    assert told["permit"] == "list of passive | active | load | write = ['passive']"
+    assert "# share of 5xx" in told["target.http.stop_at_errors"]
+    below = printed(capsys, "parameters", "target.http.outages").splitlines()
+    assert {line.split(":")[0] for line in below if line.startswith("target")} == {
+        key for key in told if key.startswith("target.http.outages")
+    }
+    assert "no such key: target.htpp" in said(capsys, "parameters", "target.htpp")
+
+
+def keys_of(value, path):
+    """The keys of a params file that hold values, in lists as well."""
+    if isinstance(value, list):
+        return {key for one in value for key in keys_of(one, path)} or {path}
+    if isinstance(value, dict):
+        return {key for name, one in value.items() for key in keys_of(one, f"{path}.{name}")}
+    return {path}
+
+
+def test_the_catalogue_tells_each_checks_criteria(capsys):
+    told = printed(capsys, "checks").partition("\nSEC-ENC-REST ")[2].partition("\n\n")[0]
+    assert "\n  Criteria: min_iterations = 600000, " in told
 
 
 BROKEN = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import audit, keys, reference, requests, runs, sign_off
+from . import audit, keys, parameters, reference, requests, runs, sign_off
 from .words import in_words
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for command in (
     runs.prune,
     requests.analyse,
     audit.checks,
+    parameters.parameters,
 ):
     app.command()(command)
 app.add_typer(reference.stack, name="reference")

@@ -164,6 +164,9 @@ def checks() -> None:
             typer.echo(f"  {check.title}")
             for name in ("What", "Why", "Bad", "Remedy"):
                 typer.echo(f"  {name}: {check.sections[name]}")
+            if criteria := check.criteria().model_dump(mode="json"):
+                said = ", ".join(f"{key} = {value}" for key, value in criteria.items())
+                typer.echo(f"  Criteria: {said}")
             typer.echo(f"  Specimens: {', '.join(s.name for s in check.specimens)}")
         else:
             typer.echo(f"\n{identifier}  not measured by this version")
