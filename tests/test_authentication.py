@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import string
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import jwt
@@ -51,6 +53,24 @@ def test_no_forged_token_is_accepted_by_a_sound_verifier(claims: dict[str, objec
             jwt.decode(
                 attempt.value or "", KEY, algorithms=["HS256"], options={"verify_sub": False}
             )
+
+
+@given(st.text(string.ascii_letters, min_size=1), st.text(string.printable.strip(), min_size=2))
+def test_no_altered_basic_credential_is_the_same_login(name: str, password: str):
+    """As services read it: what follows the padding of base64 is dropped."""
+    login = f"{name}:{password}".encode()
+    for attempt in forged_opaque(base64.b64encode(login).decode()):
+        said = base64.b64decode(attempt.value or "")
+        assert said.startswith(f"{name}:".encode()), attempt.name
+        assert said != login, attempt.name
+
+
+@given(st.binary(min_size=9, max_size=60))
+def test_no_altered_credential_in_base64_stands_for_the_same_bytes(secret: bytes):
+    text = base64.b64encode(secret).decode()
+    for attempt in forged_opaque(text):
+        with suppress(binascii.Error):  # no base64 at all, which no service takes for the secret
+            assert base64.b64decode(f"{attempt.value}==") != secret, attempt.name
 
 
 @given(st.text(string.ascii_letters + string.digits + "-_.", min_size=12, max_size=200))

@@ -7,6 +7,7 @@ stay in memory: a row says which alteration was tried and what was answered.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -105,7 +106,8 @@ def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
     known = [*shipped(wanted.default_secrets)]
     known += of_repository(target.repository, wanted.secrets_files, [])
     token = read_token(jwt.encode({"sub": "x", "exp": 1}, "a key for counting only, not in use"))
-    opaque = len([*no_credential(), *forged_opaque("a" * 40)])
+    basic = base64.b64encode(b"name:" + b"a" * 40).decode()  # which is tried in one more way
+    opaque = len([*no_credential(), *forged_opaque(basic)])
     forged = len([*no_credential(), *forged_tokens(token)]) + 12 if token else 0
     each = 3 * max(forged, opaque) + 2
     doors = [f"GET {wanted.websocket.path} (WebSocket)"] if wanted.websocket else []

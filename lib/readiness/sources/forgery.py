@@ -195,11 +195,24 @@ def partly_kept(text: str) -> Iterator[Attempt]:
 
 
 def forged_opaque(text: str) -> Iterator[Attempt]:
-    """Forgeries of a credential that means something to the service only."""
-    yield Attempt("altered", "last character changed", _with_other(text, len(text) - 1))
+    """Forgeries of a credential that means something to the service only.
+
+    HTTP's Basic credential (RFC 7617) is a name and a password in base64: the password is what a
+    forger does not have.
+    """
+    if login := _basic(text):
+        name, _, password = login.partition(":")
+        yield Attempt("altered", "no password", _as_basic(name, ""))
+        for attempt in forged_opaque(password):
+            if attempt.value != password:  # as a very short one may come out
+                value = _as_basic(name, attempt.value or "")
+                yield Attempt(attempt.family, f"password, {attempt.name}", value)
+        return
+    end = len(text.rstrip("="))  # what follows the padding of base64 is not read
+    yield Attempt("altered", "last character changed", _with_other(text, end - 1))
     yield Attempt("altered", "first character changed", _with_other(text, 0))
-    yield Attempt("altered", "last character missing", text[:-1])
-    yield Attempt("altered", "a character appended", text + "A")
+    yield Attempt("altered", "last character missing", f"{text[: end - 1]}{text[end:]}")
+    yield Attempt("altered", "a character appended", f"{text[:end]}A{text[end:]}")
     if text.swapcase() != text:
         yield Attempt("altered", "upper and lower case swapped", text.swapcase())
     yield Attempt("altered", "random, of the same length", _scrambled(text, 0, None))
@@ -209,6 +222,19 @@ def forged_opaque(text: str) -> Iterator[Attempt]:
     yield Attempt("altered", "a wildcard", "%")
     yield Attempt("altered", "a quotation mark", "' OR '1'='1")
     yield from partly_kept(text)
+
+
+def _basic(text: str) -> str | None:
+    """``name:password`` where a text is that in base64."""
+    try:
+        login = base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return None
+    return login if ":" in login and login.isprintable() else None
+
+
+def _as_basic(name: str, password: str) -> str:
+    return base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 def _with_other(text: str, at: int) -> str:
