@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import psutil
 import pytest
+from hdrh.histogram import HdrHistogram
 from readiness import loopback
 from readiness.check import catalogue
 from readiness.finding import Reason, Status
@@ -221,9 +222,35 @@ def test_figures_hold_what_was_measured(quick):
     assert figures.by_category(quick)["target is"].tolist() == ["met"]
     assert len(figures.timeline_figure(quick).data) == 5
     assert sum(figures.answers(quick)["requests"]) == quick.records[0]["requests"]
-    locust = figures.against_locust(quick).iloc[0]
-    ours = quick.records[0]["percentiles"][0]["estimate"]
-    assert locust["p50"] == pytest.approx(ours, abs=max(2, ours))  # it rounds to milliseconds
+    assert figures.heat_figure(quick).figure.data[0].type == "heatmap"
+
+
+def test_locusts_percentiles_stand_beside_those_of_the_samples(quick):
+    rows = figures.against_locust(quick)
+    assert rows["percentile"].tolist() == list(analysis.QUANTILES)
+    assert (abs(rows["requests"] - rows["samples"]) <= 4).all()  # under way at the end
+    assert (abs(rows["Locust, ms"] - rows["samples, ms"]) <= rows["samples, ms"] * 0.1 + 1).all()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_histograms_of_all_generators_say_what_the_samples_say(processes):
+    import io
+
+    import pyarrow.parquet as pq
+
+    answer, _ = counting(lambda n: n % 10 / 1000)
+    with loopback.serve(answer) as url:
+        found = load.run(target(url, processes=processes, warm_up_s=0))
+    took = pq.read_table(io.BytesIO(found.files["samples.parquet"]))["corrected_ms"].to_numpy()
+    lines = found.files["latencies.hlog"].decode().splitlines()
+    tag, _, _, most, payload = lines[-1].split(",")
+    held = HdrHistogram.decode(payload)
+    assert (tag, held.get_total_count()) == ("Tag=GET_/item", len(took))
+    assert float(most) == pytest.approx(took.max(), rel=0.002)
+    for q in (0.5, 0.95, 0.99):
+        rank = int(len(took) * q)  # HdrHistogram rounds ranks where we take the next
+        low, high = np.sort(took)[[rank - 1, rank + 1]]
+        assert low * 0.998 <= held.get_value_at_percentile(100 * q) / 1000 <= high * 1.002
 
 
 def test_a_batch_that_was_cut_off_is_left_out(tmp_path):

@@ -106,13 +106,14 @@ def _loaded(target: Target, http: Http, load: Load, phases: list[dict[str, Any]]
         requests = requests_of(http_client, http, load)
     with watching(target, phases[0]["seconds"]) as watch:
         outcome = drive.generate(plan(http, load, requests, phases))
-    from .loading import samples
+    from .loading import analysis, samples
 
     table, summary = outcome.table, outcome.summary
     if not table.num_rows:
         raise NotMeasured(Reason.NO_SAMPLES, f"no request was sent: {summary['stopped'] or 'why?'}")
     if set(table["problem"].unique().to_pylist()) == {PROBLEMS.index("connection")}:
         raise NotMeasured(Reason.UNREACHABLE, f"none of {table.num_rows} requests could connect")
+    asked = [request.operation for request in load.scenario]
     ceiling = drive.ceiling(max(p["users"] for p in phases), load.processes)
     facts = {
         "ceiling_per_s": round(ceiling, 1),
@@ -120,7 +121,7 @@ def _loaded(target: Target, http: Http, load: Load, phases: list[dict[str, Any]]
         "generators": summary["generators"],
         "stopped": summary["stopped"],
         "not_removed": summary["not_removed"],
-        "locust": summary["locust"],
+        "locust": analysis.against_locust(summary["locust"], table, asked),
         "memory_from": watch.memory_from,
         "paced": bool(load.pace_s),
         "problems": list(PROBLEMS),
@@ -130,8 +131,9 @@ def _loaded(target: Target, http: Http, load: Load, phases: list[dict[str, Any]]
         raise NotMeasured(
             Reason.INCONCLUSIVE, f"it ended before anything could be counted: {summary['stopped']}"
         )
-    asked = [request.operation for request in load.scenario]
     files = {"samples.parquet": samples.to_parquet(table, asked, bool(load.pace_s))}
+    if outcome.histograms:
+        files["latencies.hlog"] = outcome.histograms
     return Collected([], facts, {"locust": version("locust")}, files)
 
 

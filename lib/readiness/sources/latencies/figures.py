@@ -77,8 +77,8 @@ def heat_figure(profile: Profile) -> Any:
         go.Heatmap(
             x=[when(at) for at in profile.slices.starts()],
             y=edges,
-            z=np.where(count > 0, np.log10(np.maximum(count, 1)), np.nan),
-            customdata=count,
+            z=np.where(count > 0, np.log10(np.maximum(count, 1)), np.nan).astype(np.float32),
+            customdata=rows.astype(np.int32),
             hovertemplate="%{x}<br>%{y:.3g} ms: %{customdata:,} answers<extra></extra>",
             hoverongaps=False,
             zmin=0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,16 @@ def profile_of(paths: Iterable[Path], latency: tuple[str, float] | None = None) 
         reader = parquet.read if _is_parquet(path) else access_log.read
         profile.files.append(reader(path, profile, endpoints, latency))
     endpoints.settle()
+    return profile
+
+
+def profile_of_samples(content: bytes) -> Profile:
+    """What the samples of a load run say, as it keeps them beside its evidence."""
+    profile = Profile()
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        file.write(content)
+        file.flush()
+        profile.files.append(parquet.read(Path(file.name), profile, Endpoints(profile)))
     return profile
 
 

@@ -126,7 +126,8 @@ def change(ratio: float | None) -> str:
 def when(at: float) -> str:
     """A time in UTC as people read it."""
     try:
-        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        told = datetime.fromtimestamp(round(at, 3), UTC)
+        return told.isoformat(" ", "seconds" if at == int(at) else "milliseconds")[:-6]
     except (ValueError, OverflowError, OSError):
         return "—"
 

@@ -91,6 +91,27 @@ def timeline(at: Floats, took: Floats, failed: Any, most: int = 60) -> list[dict
     return rows
 
 
+def against_locust(
+    entries: list[dict[str, Any]], table: Any, requests: list[str]
+) -> list[dict[str, Any]]:
+    """Locust's own percentiles beside those of the samples, of the same requests: all that were
+    sent, those of the warm-up and failed ones too. Locust's are rounded (to ms, from 100 ms on to
+    tens, from a second on to hundreds)."""
+    took, request = table["took_ms"].to_numpy(), table["request"].to_numpy()
+    rows = []
+    for entry in entries:
+        numbers = [n for n, name in enumerate(requests) if name == entry["request"]]
+        own = took[np.isin(request, numbers)]
+        for name, q in QUANTILES.items():
+            if not len(own) or entry[name] is None:
+                continue
+            ours = float(np.quantile(own, q, method="inverted_cdf"))
+            row = {"request": entry["request"], "requests": entry["requests"], "samples": len(own)}
+            row |= {"percentile": name, "locust_ms": float(entry[name]), "samples_ms": ours}
+            rows.append(row | {"differs_percent": 100 * (float(entry[name]) / ours - 1)})
+    return rows
+
+
 def distribution(took: Floats) -> list[dict[str, Any]]:
     """How many samples fell between which times (ms), on a logarithmic scale."""
     if not len(took):

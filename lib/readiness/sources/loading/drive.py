@@ -25,10 +25,12 @@ MODULES = "readiness.sources.loading"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a generator left: its samples (a pyarrow.Table) and what is said once."""
+    """What a generator left: its samples (a pyarrow.Table), what is said once, and a log of HDR
+    histograms, empty where it was lost."""
 
     table: Any
     summary: dict[str, Any]
+    histograms: bytes = b""
 
 
 def generate(plan: dict[str, Any]) -> Outcome:
@@ -61,7 +63,8 @@ def generate(plan: dict[str, Any]) -> Outcome:
             if not table.num_rows:
                 raise NotMeasured(Reason.INCONCLUSIVE, why) from None
             summary = _reconstructed(plan, table, why)
-        return Outcome(table, summary)
+        log = folder / "latencies.hlog"
+        return Outcome(table, summary, log.read_bytes() if log.exists() else b"")
 
 
 def _reconstructed(plan: dict[str, Any], table: Any, why: str) -> dict[str, Any]:

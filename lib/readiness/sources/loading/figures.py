@@ -42,10 +42,32 @@ def answers(evidence: Evidence) -> Any:
 
 
 def against_locust(evidence: Evidence) -> Any:
-    """A data frame: Locust's own percentiles of each request, rounded and with the warm-up."""
+    """A data frame: Locust's own percentiles and those of the samples, of all that was sent."""
     import pandas as pd
 
-    return pd.DataFrame(evidence.facts.get("locust", []))
+    heads = {
+        "locust_ms": "Locust, ms",
+        "samples_ms": "samples, ms",
+        "differs_percent": "differs, %",
+    }
+    return pd.DataFrame(evidence.facts.get("locust", [])).rename(columns=heads)
+
+
+def heat_figure(evidence: Evidence) -> Any:
+    """A figure: how many answers took how long, from the first user on; its table has what is over
+    time. None where the samples are not at hand."""
+    from ...report.display import table_of
+    from ...report.look import Figure
+    from ..latencies import figures, tables
+    from ..latencies.reading import profile_of_samples
+
+    content = evidence.files.get("samples.parquet")
+    profile = profile_of_samples(content) if content else None
+    drawn = figures.heat_figure(profile) if profile else None
+    if not profile or not drawn:
+        return None
+    table = table_of(tables.over_time(profile))
+    return Figure(drawn, "How many answers took how long, warm-up included", table=table)
 
 
 def timeline_figure(evidence: Evidence) -> Any:

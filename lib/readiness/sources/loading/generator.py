@@ -5,7 +5,8 @@
 
 Samples are written as they come, to one stream a generator in FOLDER: a run that is cut short
 keeps what it has. What is said once (phases, the generator's own CPU and lateness, Locust's
-percentiles of the same requests) is in FOLDER/summary.json. Between master and workers the plan
+percentiles of the same requests) is in FOLDER/summary.json; times as HDR histograms, those of all
+generators merged, are in FOLDER/latencies.hlog. Between master and workers the plan
 travels over Locust's own channel, credentials included: keep that to a private network.
 """
 
@@ -27,6 +28,7 @@ from typing import Any
 
 from locust.env import Environment
 
+from readiness.sources.loading import histograms
 from readiness.sources.loading.recorder import FAILING_OVER_S, Own, Recorder
 from readiness.sources.loading.samples import Stream
 from readiness.sources.loading.user import user_class
@@ -34,6 +36,7 @@ from readiness.sources.loading.user import user_class
 FLUSH_S = 1.0
 FAILING_AT_LEAST = 20  # answers in that time
 WORKERS_WITHIN_S = 60
+TOLD = ("own", "failing", "count", "not_removed", "histograms")  # by each worker, so far
 
 
 def environment(plan: dict[str, Any], recorder: Recorder) -> Environment:
@@ -59,6 +62,7 @@ def work(master: str) -> None:
         data["samples"], data["own"] = recorder.taken(), own.told()
         data["failing"], data["count"] = recorder.failing_share(), recorder.count
         data["not_removed"] = getattr(made, "not_removed", 0)
+        data["histograms"] = recorder.histograms.encoded()
 
     made.events.report_to_master.add_listener(report)
     runner = made.create_worker_runner(host, int(port))
@@ -131,8 +135,7 @@ class Conductor:
 
     def _take(self, client_id: str, data: dict[str, Any]) -> None:
         self._stream(client_id).write(data.pop("samples", b""))
-        told = {key: data.pop(key, None) for key in ("own", "failing", "count", "not_removed")}
-        self.workers[client_id] = told
+        self.workers[client_id] = {key: data.pop(key, None) for key in TOLD}
 
     def _stream(self, name: str) -> Stream:
         if name not in self.streams:
@@ -213,6 +216,12 @@ class Conductor:
             ],
         }
         (self.folder / "summary.json").write_text(json.dumps(told))
+        parts = [self.recorder.histograms.encoded()]
+        parts += [worker["histograms"] or {} for worker in self.workers.values()]
+        requests = [f"{one['method']} {one['path']}" for one in self.plan["requests"]]
+        began = self.phases[0]["began"] if self.phases else time.time()
+        text = histograms.log(histograms.merged(parts), requests, began, time.time())
+        (self.folder / "latencies.hlog").write_text(text)
 
 
 def _port(wanted: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import psutil
 
+from readiness.sources.loading.histograms import Histograms
 from readiness.sources.loading.plan import OWN_FAULT, PROBLEMS
 from readiness.sources.loading.samples import Batch
 
@@ -21,6 +22,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.batch = Batch()
+        self.histograms = Histograms()
         self.anchor = time.time() - time.perf_counter()  # a clock that jumps moves no sample
         self.count = 0
         self.recent: deque[tuple[float, bool]] = deque(maxlen=100_000)
@@ -30,6 +32,7 @@ class Recorder:
     ) -> None:
         took, corrected = (ended - sent) * 1000, (ended - due) * 1000
         self.batch.add(self.anchor + sent, took, corrected, request, status, problem)
+        self.histograms.record(request, corrected)
         self.count += 1
         self.recent.append((ended, PROBLEMS[problem] in OWN_FAULT))
 
