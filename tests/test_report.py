@@ -224,7 +224,9 @@ def test_nothing_unseen_reaches_a_terminal(said):
 
 
 def test_a_long_text_is_cut_with_the_count_said():
-    assert text.clean("x" * 10_000_000).endswith("… (10,000,000 characters)")
+    assert text.clean("x" * 10_000_000).endswith("x … (10,000,000 characters in all)")
+    assert text.clean("one two three four", 16) == "one two three … (18 characters in all)"
+    assert text.clean("one twothreefour", 11) == "one twothre … (16 characters in all)"
     assert len(text.as_html("&" * 10_000_000)) < 20_000
 
 

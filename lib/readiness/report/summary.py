@@ -172,15 +172,15 @@ def risks(findings: Sequence[Finding], policy: Policy) -> list[Text]:
         said: list[Piece] = [Mark("unknown", f"{len(blind)} UNKNOWN"), " of critical or high "]
         said += ["severity, first of them "]
         for n, finding in enumerate(blind[:FEW]):
-            said += [", " if n else "", _link(finding, 70)]
+            said += [", " if n else "", _link(finding)]
         items.append([*said, "."])
     return items
 
 
-def _link(finding: Finding, most: int = 90) -> Link:
+def _link(finding: Finding) -> Link:
     """To the account of a finding; one without a check yet has its area's only."""
     anchor = finding.area if unmeasurable(finding) else finding.check
-    return Link(line(finding.title, most), f"#{anchor}")
+    return Link(line(finding.title), f"#{anchor}")
 
 
 def _risk(finding: Finding) -> list[Piece]:

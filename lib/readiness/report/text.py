@@ -29,10 +29,13 @@ _ADDRESS = re.compile(r"(?i)\b(https?|ftp)(:)|\b(www)(\.)")
 
 
 def clean(text: object, most: int = LONGEST) -> str:
-    """``text`` with nothing unseen in it, cut at ``most`` characters with the count said."""
+    """``text`` with nothing unseen in it, cut after ``most`` characters with the count said."""
     whole = text if isinstance(text, str) else str(text)
-    seen = _UNSEEN.sub(_shown, whole[:most].replace("\r\n", "\n"))
-    return seen if len(whole) <= most else f"{seen} … ({len(whole):,} characters)"
+    kept = whole[:most]
+    if len(whole) > most and (end := kept.rfind(" ")) > most * 4 // 5:
+        kept = kept[:end]  # after a whole word
+    seen = _UNSEEN.sub(_shown, kept.replace("\r\n", "\n"))
+    return seen if len(whole) <= most else f"{seen} … ({len(whole):,} characters in all)"
 
 
 def line(text: object, most: int = LONGEST_CELL) -> str:
