@@ -124,7 +124,7 @@ def opened(number: int = CIPHERTEXTS) -> dict[str, object]:
             for row in enumerate(values):
                 copy.write_row(row)
         raw = [a2b_base64(value[5:]) for value in values]
-        decrypt = AESGCM(ours._key).decrypt
+        decrypt = AESGCM(ours.keys[0]).decrypt
 
         def bare() -> None:
             for one in raw:

@@ -18,9 +18,10 @@ from readiness.checks.security.encryption_at_rest import ciphertexts_conform, no
 from readiness.evidence import Evidence
 from readiness.finding import Reason, Status
 from readiness.parameters import validated
-from readiness.sources import cipher_code, ciphertexts
+from readiness.sources import cipher_code, ciphertexts, parts
 from readiness.sources.envelope import EnvelopeError, Envelopes, Kind
 from readiness.sources.keys import derive_key
+from readiness.sources.scan import Scan
 from readiness.target import Encryption, Target
 
 CIPHERS = Path(ciphertexts.__file__).parents[1] / "checks/data_integrity/specimens/encryption"
@@ -156,8 +157,17 @@ def test_a_row_is_named_by_its_key_where_that_says_nothing(columns: str):
     assert [v["row"] for v in evidence.facts["unsealed"]] == [KEYS[columns]]
 
 
-def test_one_bad_value_among_many_is_found_across_batches():
+@pytest.mark.parametrize("how", ["by one process", "by several", "no snapshot for others"])
+def test_one_bad_value_among_many_is_found_across_batches(
+    how: str, monkeypatch: pytest.MonkeyPatch
+):
     """More rows than one batch holds; the offenders stand in the first, a middle, the last."""
+    monkeypatch.setattr(parts, "LARGE", 10**9 if how == "by one process" else 10_000)
+    monkeypatch.setattr(parts, "ROWS", 4_000)
+    if how == "by several":
+        monkeypatch.setattr(Scan, "read", None)  # here; not in the processes
+    if how == "no snapshot for others":
+        monkeypatch.setattr(parts, "EXPORT", "SELECT 'none' AS snapshot")
     with scratch.database("CREATE TABLE people (id int PRIMARY KEY, mother text)") as url:
         ours = Envelopes(FORMAT, derive_key(PASSWORD, SALT, FORMAT))
         other = Envelopes(FORMAT, bytes(32))
@@ -172,10 +182,14 @@ def test_one_bad_value_among_many_is_found_across_batches():
         ):
             for row in enumerate(values):
                 copy.write_row(row)
+        with psycopg.connect(url, autocommit=True) as database:
+            database.execute("ANALYZE people")
         evidence = ciphertexts.stored(target(url))
+    assert evidence.records[0]["rows"] == 12_001
     assert evidence.records[0]["sealed"] == 12_000
     assert [v["row"] for v in evidence.facts["unsealed"]] == ["id=7500"]
     places = evidence.facts["reused"][0]["places"]
+    assert evidence.facts["nonces"] == 12_001
     assert places == ["public.people.mother id=0", "public.people.mother id=12000"]
     assert judged(evidence) == (Status.FAIL, Status.FAIL)
     everything = evidence.to_json() + ciphertexts.by_column(evidence).to_json()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from itertools import chain
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import cryptography
@@ -12,16 +12,16 @@ import psycopg
 
 from ..evidence import Collected, Evidence, source
 from ..target import Encryption, Target, need
+from . import parts
 from .columns import Table, declared
 from .database import Session, session
 from .envelope import EnvelopeError, Envelopes, Kind, configured
-from .scan import COUNTS, KINDS, Scan, batches, snapshot
+from .scan import COUNTS, KINDS, MOST_LISTED, Scan, batches, digests
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-MOST_LISTED = 10_000  # values of one kind; their number is counted in full
 MOST_DIAGNOSED = 200  # each costs some twenty derivations by the first of them, then little
 MOST_PLACES = 20  # named for one nonce
 
@@ -51,7 +51,7 @@ def stored(target: Target) -> Collected:
             unsealed.append(offender | said)
 
     missing: list[str] = []
-    with session(target) as database, snapshot(database):
+    with session(target) as database, parts.shared(database) as snapshot:
         scan = Scan(database, note)
         to_open: list[tuple[Table, Envelopes]] = []
         for format in formats:
@@ -60,7 +60,7 @@ def stored(target: Target) -> Collected:
             envelopes = configured(format)
             to_open += [(table, envelopes) for table in tables]
         for table, envelopes in to_open:
-            scan.read(table, envelopes)
+            parts.read(scan, target, table, envelopes, snapshot)
         repeated = scan.repeated()
         reused, copies = _reuse(database, to_open, repeated) if repeated else ([], 0)
         version = database.facts["server_version"]
@@ -100,13 +100,11 @@ def _reuse(
         cut = envelopes.format.header_bytes
         try:
             rows = batches(database, table, envelopes.format.max_values)
-            for key, *values in chain.from_iterable(rows):
-                for (column, _), value in zip(table.columns, values, strict=True):
-                    try:
-                        raw = envelopes.unpack(value or b"")
-                    except EnvelopeError:
-                        continue
-                    if hash(raw[:cut]) in repeated:
+            for batch in rows:
+                unpacked = list(_unpacked(table, batch, envelopes))
+                found = digests([raw[:cut] for _, _, raw in unpacked]).tolist()
+                for (column, key, raw), digest in zip(unpacked, found, strict=True):
+                    if digest in repeated:
                         group = groups.setdefault(raw[:cut], _Group())
                         place = f"{table.full_name(column)} {table.named(key)}"
                         group.add(place, raw, envelopes.key_of(raw))
@@ -126,6 +124,18 @@ def _reuse(
     ]
     copies = sum(g.values - sum(len(d) for d in g.different.values()) for g in groups.values())
     return reused, copies
+
+
+def _unpacked(
+    table: Table, batch: list[Any], envelopes: Envelopes
+) -> Iterator[tuple[str, Any, bytes]]:
+    """The column, the row's key and the bytes of each value of some rows that is an envelope."""
+    for key, *values in batch:
+        for (column, _), value in zip(table.columns, values, strict=True):
+            try:
+                yield column, key, envelopes.unpack(value or b"")
+            except EnvelopeError:
+                continue
 
 
 class _Group:

@@ -186,7 +186,7 @@ class Envelopes(Envelope):
 
     def __init__(self, format: Encryption, key: bytes, *older: bytes) -> None:
         super().__init__(format)
-        self._key = key
+        self.keys = [key, *older]
         self.aead = aead.under(key, format)
         self._older = [aead.under(one, format) for one in older]
         # Whether two values may have the same key shows in this and not in the key itself.
@@ -226,7 +226,7 @@ class Envelopes(Envelope):
             for length in CUT_TAGS:
                 if length < form.tag_bytes and len(raw) > cut + length:
                     try:
-                        aead.ShortTag(self._key, length).decrypt(raw[:cut], raw[cut:], None)
+                        aead.ShortTag(self.keys[0], length).decrypt(raw[:cut], raw[cut:], None)
                     except (InvalidTag, ValueError):
                         continue
                     return f"tag of {length} bytes instead of {form.tag_bytes}"

@@ -56,7 +56,7 @@ def over(database: Session, schema: str, table: str, read: Callable[[Composable]
         for start in range(0, blocks, step):
             if time.monotonic() > ends:
                 break
-            found.append(read(_blocks(start, start + step)))
+            found.append(read(in_blocks(start, start + step)))
             share = min(1.0, (start + step) / blocks)
     except psycopg.Error:
         if database.connection.broken:
@@ -84,7 +84,8 @@ def streamed(database: Session, query: Composed) -> Iterator[Iterator[Any]]:
             rows.close()  # type: ignore[attr-defined]  # a generator, though it is not declared so
 
 
-def _blocks(start: int, end: int) -> Composable:
+def in_blocks(start: int, end: int) -> Composable:
+    """The condition for the rows in a range of a table's blocks."""
     return SQL("(ctid >= {}::tid AND ctid < {}::tid)").format(
         Literal(f"({start},0)"), Literal(f"({end},0)")
     )

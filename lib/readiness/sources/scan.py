@@ -1,10 +1,9 @@
 """Reading sensitive columns whole and opening every value: a stream, in bounded memory.
 
-A million values are read and opened at 0.37 of the rate at which AESGCM alone decrypts them (see
-benchmarks/results.json): of 2.4 s, decryption takes 0.9, strict base64 0.5, and what remains is
-taking the rows over from the server, in part while others are opened, and the loop itself. Threads
-do not help, as decryption holds the interpreter's lock; a share above one half would take processes
-that each read their own rows under the same snapshot, and hand the key to each.
+What it costs is in benchmarks/results.json: of the client's time on a value, decryption takes a
+third, base64 a quarter, taking it over from the server a fifth, and the loop the rest. Threads do
+not help, as decryption holds the interpreter's lock; a large table is read by several processes
+(``parts``).
 """
 
 from __future__ import annotations
@@ -15,17 +14,23 @@ from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from cryptography.exceptions import InvalidTag
-from psycopg.sql import SQL, Literal
+from psycopg.sql import SQL, Composable, Literal
 
 from .columns import Table
 from .database import Session, why
 from .envelope import EnvelopeError, Envelopes, Kind
+from .pieces import WHOLE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BATCH = 5_000  # rows in memory at a time
+MOST_LISTED = 10_000  # values of one kind; their number is counted in full
 KINDS = tuple(str(kind) for kind in Kind)
 COUNTS = ("rows", "null", "empty", *KINDS)
 
@@ -37,30 +42,33 @@ Note = Callable[[str, str, Kind, bytes, Envelopes], None]
 class Scan:
     """What the columns of some tables hold, counted; one record a column.
 
-    ``nonces`` has eight bytes a ciphertext: the hash of its nonce.
+    ``nonces`` has eight bytes a ciphertext: the digest of its nonce.
     """
 
     def __init__(self, database: Session, note: Note) -> None:
         self.records: list[dict[str, Any]] = []
         self.nonces = array("q")
-        self._database = database
-        self._note = note
+        self.database = database
+        self.note = note
+        self._batch: list[bytes] = []  # nonces that are not digested yet
 
-    def read(self, table: Table, envelopes: Envelopes) -> None:
-        """Read a table whole, or as far as the format caps it; what stops it is said in the
-        records of its columns, with the share that was read."""
+    def read(self, table: Table, envelopes: Envelopes, where: Composable = WHOLE) -> None:
+        """Read a table, or its rows for which a condition is true, as far as the format caps it;
+        what stops it is said in the records of its columns, with the share that was read."""
         counts = [dict.fromkeys(COUNTS, 0) for _ in table.columns]
         names = [table.full_name(column) for column, _ in table.columns]
         said: dict[str, Any] = {}
         most = envelopes.format.max_values
         read = 0
         try:
-            for rows in batches(self._database, table, most):
+            for rows in batches(self.database, table, most, where):
                 for index, name in enumerate(names):
                     self._open(table, rows, index + 1, name, counts[index], envelopes)
                 read += len(rows)
+                self.nonces.frombytes(digests(self._batch).tobytes())
+                self._batch.clear()
         except psycopg.Error as broke:
-            if self._database.connection.broken:
+            if self.database.connection.broken:
                 raise
             said["problem"] = why(broke)
             if table.estimate:
@@ -88,7 +96,9 @@ class Scan:
             return
         prefix, cut = envelopes.prefix, envelopes.format.header_bytes
         skipped = len(prefix)
-        decrypt, nonces = envelopes.aead.decrypt, []
+        others = []
+        decrypt, nonces = envelopes.aead.decrypt, self._batch
+        before = len(nonces)
         for row in rows:
             value = row[index]
             if value and value.startswith(prefix):
@@ -101,9 +111,10 @@ class Scan:
                 else:
                     nonces.append(nonce)
                     continue
-            self._look(table.named(row[0]), value, name, count, envelopes)
-        self.nonces.extend(map(hash, nonces))
-        count[Kind.SEALED] += len(nonces)
+            others.append((row[0], value))
+        count[Kind.SEALED] += len(nonces) - before
+        for key, value in others:
+            self._look(table.named(key), value, name, count, envelopes)
 
     def _look(
         self,
@@ -118,20 +129,37 @@ class Scan:
             return
         try:
             raw = envelopes.unpack(value)
-            self.nonces.append(hash(raw[: envelopes.format.header_bytes]))
+            self._batch.append(raw[: envelopes.format.header_bytes])
             key = envelopes.decrypt(raw)[1]
             count[Kind.OLDER_KEY if key else Kind.SEALED] += 1
         except EnvelopeError as closed:
             count[closed.kind] += 1
-            self._note(name, row, closed.kind, value, envelopes)
+            self.note(name, row, closed.kind, value, envelopes)
 
     def repeated(self) -> set[int]:
-        """The hashes that stand more than once."""
+        """The digests that stand more than once."""
         import numpy as np
 
-        hashes = np.frombuffer(self.nonces, dtype=np.int64)
-        hashes.sort()  # in place: of eighty million there is not room for two
-        return set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+        found = np.frombuffer(self.nonces, dtype=np.int64)
+        found.sort()  # in place: of eighty million there is not room for two
+        return set(found[1:][found[1:] == found[:-1]].tolist())
+
+
+def digests(nonces: list[bytes]) -> NDArray[np.int64]:
+    """Eight bytes for each of some nonces, the same in every process, which hash() is not.
+
+    They may be of several formats, and so of several lengths.
+    """
+    import numpy as np
+
+    longest = max(map(len, nonces), default=0)
+    words = -(-longest // 8)
+    padded = b"".join([nonce.ljust(8 * words, b"\0") for nonce in nonces])
+    found = np.zeros(len(nonces), dtype=np.uint64)
+    for column in np.frombuffer(padded, dtype="<u8").reshape(len(nonces), words).T:
+        found = (found ^ column) * np.uint64(0x9E3779B97F4A7C15)  # wraps around
+        found ^= found >> np.uint64(32)
+    return found.view(np.int64)
 
 
 @contextmanager
@@ -142,7 +170,9 @@ def snapshot(database: Session) -> Iterator[None]:
         yield
 
 
-def batches(database: Session, table: Table, most: int | None = None) -> Iterator[list[Any]]:
+def batches(
+    database: Session, table: Table, most: int | None = None, where: Composable = WHOLE
+) -> Iterator[list[Any]]:
     """A table's rows, or so many, some thousand at a time: the row's key, the values as bytes.
 
     The server has the next ones ready while these are opened: it is another process. It is asked
@@ -150,7 +180,7 @@ def batches(database: Session, table: Table, most: int | None = None) -> Iterato
     A query that fails leaves the snapshot in which it ran usable.
     """
     wanted = SQL(", ").join([table.row_key(), *table.values()])
-    query = SQL("SELECT {} FROM {}").format(wanted, table.qualified)
+    query = SQL("SELECT {} FROM {} WHERE {}").format(wanted, table.qualified, where)
     if most is not None:
         query += SQL(" LIMIT {}").format(Literal(most))
     connection = database.connection
