@@ -46,6 +46,9 @@ class Reason(StrEnum):
     NO_CHECK = "no_check"
 
 
+NOT_SET = " is not set in the parameters"  # what is said of a key that is missing
+
+
 class NotMeasured(Exception):
     """Raised while collecting: nothing can be measured; says why and what would fix it."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import shorten
 
 from ..decision import AreaResult, Cell, CriterionResult, Decision, Verdict
-from ..finding import AREAS, Finding, Severity, Status
+from ..finding import AREAS, NOT_SET, Finding, Severity, Status
 from ..goals import Goal
 from ..policy import STAGES, Policy, Stage
 from ..record import Record
@@ -34,6 +34,7 @@ from .text import line, sentence
 
 MOST_RISKS = 5
 MOST_STEPS = 5
+MOST_LATER_STEPS = 3  # to the second stage, so that page one stays one page
 FEW = 3  # checks that are named in a sentence; the table of open points names all
 SHORT = 120  # characters of what was observed, where a reader looks for the next line
 ORDER = list(Colour)  # the best first
@@ -218,7 +219,8 @@ def _steps(record: Record, goal: Goal, named: set[str]) -> list[Block]:
     fewest = goal.smallest[0]
     blind = sum(check in findings and unmeasurable(findings[check]) for check in fewest)
     doable = [findings[c] for c in fewest if c in findings and not unmeasurable(findings[c])]
-    fresh = [f for f in doable if f.check not in named][:MOST_STEPS]
+    most = MOST_LATER_STEPS if named else MOST_STEPS
+    fresh = [f for f in doable if f.check not in named][:most]
     count = "1 check has" if len(fewest) == 1 else f"{len(fewest)} checks have"
     said = f"{goal.aim} for {goal.stage}: {count} to pass"
     said += f", {blind} of them not measurable by this version yet" if blind else ""
@@ -240,6 +242,8 @@ def to_do(finding: Finding) -> str:
         said = finding.remedy.replace("`", "") or f"settle: {finding.observed}"
     elif finding.status is Status.PASS:
         said = f"show it more directly than as {finding.strength}"
+    elif finding.observed.endswith(NOT_SET):
+        said = f"set {finding.observed.removesuffix(NOT_SET)}, to measure it"
     else:
         verb = "repair the check" if finding.status is Status.ERROR else "measure it"
         said = f"{verb}; {finding.observed}"

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from ..evidence import Collected, Evidence, source
-from ..finding import NotMeasured, Reason
+from ..finding import NOT_SET, NotMeasured, Reason
 from ..statistics import Slope, quantile_ranks, slope
 from ..target import Http, Load, Target, need
 from ..traffic import Planned
@@ -101,7 +101,7 @@ def _phase(load: Load, users: int, warm_up_s: float, seconds: float) -> dict[str
 def _loaded(target: Target, http: Http, load: Load, phases: list[dict[str, Any]]) -> Collected:
     """Generate the load and say what came of each phase; raises NotMeasured without samples."""
     if not load.targets:
-        raise NotMeasured(Reason.NO_PARAMETER, "target.load.targets is not set in the parameters")
+        raise NotMeasured(Reason.NO_PARAMETER, f"target.load.targets{NOT_SET}")
     with client(target) as http_client:
         requests = requests_of(http_client, http, load)
     with watching(target, phases[0]["seconds"]) as watch:

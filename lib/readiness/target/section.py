@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..finding import NotMeasured, Reason
+from ..finding import NOT_SET, NotMeasured, Reason
 from ..variables import Deferred
 
 Safety = Literal["passive", "active", "load", "write"]
@@ -39,5 +39,5 @@ T = TypeVar("T")
 def need(value: T | None, key: str) -> T:
     """``value``, or NOT_MEASURED ``no_parameter`` naming the key that is missing."""
     if value is None or value == [] or value == {}:
-        raise NotMeasured(Reason.NO_PARAMETER, f"{key} is not set in the parameters")
+        raise NotMeasured(Reason.NO_PARAMETER, f"{key}{NOT_SET}")
     return value

@@ -13,7 +13,7 @@ from readiness.checks.security.plaintext import (
     values_of,
 )
 from readiness.evidence import Evidence
-from readiness.finding import Judgement, Reason, counted, not_measured, verdict_of
+from readiness.finding import NOT_SET, Judgement, Reason, counted, not_measured, verdict_of
 from readiness.sources.detectors import severity_of
 from readiness.sources.plaintext import canaries as written_canaries
 from readiness.sources.plaintext import elsewhere as searched
@@ -69,9 +69,7 @@ def sensitive_values(
     samples = values + len(accepted)
     offenders = [*columns.facts["clear"], *elsewhere.facts["hits"], *canaries.facts["hits"]]
     if not columns.records:
-        return not_measured(
-            Reason.NO_PARAMETER, expected, "target.encryption is not set in the parameters"
-        )
+        return not_measured(Reason.NO_PARAMETER, expected, f"target.encryption{NOT_SET}")
     if not offenders and (gap := _gap(columns, elsewhere, canaries, criteria)):
         return not_measured(gap[0], expected, gap[1], samples)
     passed = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
-from readiness.finding import Judgement, Reason, Status, not_measured
+from readiness.finding import NOT_SET, Judgement, Reason, Status, not_measured
 from readiness.sources.declarations import declared
 
 
@@ -30,7 +30,7 @@ def application_firewall(declarations: Evidence, criteria: Criteria) -> Judgemen
     expected = "declared to be there, by a named person, within the time it is believed"
     said = next((r for r in declarations.records if r["check"] == "SEC-WAF"), None)
     if said is None:
-        why = "target.declarations.SEC-WAF is not set in the parameters"
+        why = f"target.declarations.SEC-WAF{NOT_SET}"
         return not_measured(Reason.NO_PARAMETER, expected, why)
     who = f"{said['by']} on {said['stated']}: {said['statement']}"
     if not said["holds"]:
