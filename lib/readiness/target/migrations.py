@@ -11,7 +11,8 @@ from .section import Section
 
 
 class Migrations(Section):
-    """The migrations of the repository; without this section, the repository is searched.
+    """The migrations of the repository; without this section, the repository is searched, and an
+    alembic.ini that is found there is asked by the interpreter of ``target.orm``.
 
     ``alembic``: asked in the target's interpreter for its scripts and for the SQL of an offline
     upgrade, so that no database is connected to. ``django``: run in the target's interpreter

@@ -100,7 +100,8 @@ def revisions(replayed: Evidence) -> Any:
 
 
 def _setup(target: Target) -> tuple[Migrations | None, Record]:
-    """How to replay, from the parameters or as found in the repository."""
+    """How to replay, from the parameters or as found in the repository: Alembic by the interpreter
+    that has the models."""
     if target.migrations:
         return target.migrations, {"found": "target.migrations"}
     repository = need(target.repository, "target.repository (or target.migrations)")
@@ -110,6 +111,16 @@ def _setup(target: Target) -> tuple[Migrations | None, Record]:
     if found.folder:
         where = str(found.folder.relative_to(repository.folder))
         return Migrations(tool="sql", folder=Deferred(where, None)), {"found": where}
+    if list(found.signs.values()) == ["Alembic"] and target.orm and target.orm.interpreter:
+        (where,) = found.signs
+        setup = Migrations(
+            tool="alembic",
+            folder=Deferred(str(Path(where).parent), None),
+            interpreter=target.orm.interpreter,
+            path=target.orm.path,
+            environment=target.orm.environment,
+        )
+        return setup, {"found": where}
     if found.signs:
         said = ", ".join(f"{path} ({tool})" for path, tool in sorted(found.signs.items())[:4])
         raise NotMeasured(
