@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from . import progress
 from .finding import NotMeasured, Reason, Status, now
 from .target import Safety, Target
 from .traffic import COLLECTING, Planned
@@ -147,7 +148,8 @@ class Source:
                     f"{self.name} is {self.safety} and the environment permits only "
                     f"{', '.join(sorted(target.permit)) or 'nothing'}; add it under permit:",
                 )
-            collected = self.collect(target)
+            with progress.shown(self.name):
+                collected = self.collect(target)
         except NotMeasured as gap:
             problem = Problem(Status.NOT_MEASURED, gap.reason, redact(_whole(str(gap))))
         except Exception as broke:

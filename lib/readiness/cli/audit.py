@@ -31,7 +31,7 @@ def audit(
     ] = False,
 ) -> None:
     """Audit an environment. Exits 0 for GO and CONDITIONAL GO, 1 for NO-GO, 2 if it cannot run."""
-    from .. import reference, runner
+    from .. import progress, reference, runner
     from ..finding import AREAS
     from ..record import Record
 
@@ -45,7 +45,7 @@ def audit(
         return
     wanted = runner.request(environment, stage=stage, areas=areas, say=typer.echo)
     wanted.outputs = outputs.absolute() if outputs else wanted.outputs
-    with carrier(executor) as notebooks:
+    with carrier(executor) as notebooks, progress.watched():
         run = runner.audit(wanted, notebooks)
     kept = Record.read(run)
     _print_verdict(kept, run)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
+from .. import progress
 from ..documents import ROOT
 from ..evidence import Collected, Evidence, source
 from ..finding import NotMeasured
@@ -70,6 +71,7 @@ def of_tables(target: Target) -> Collected:
 
 
 def _record(database: Session, target: Target, table: Table, old: Record | None) -> Record:
+    progress.at(str(table))
     kind = _declared(target, str(table))
     now = _rows(database, table)
     record: Record = {"table": str(table), "declared": kind, "mode": table.mode}

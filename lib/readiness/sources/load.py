@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Literal
 
+from .. import progress
 from ..evidence import Collected, Evidence, source
 from ..finding import NOT_SET, NotMeasured, Reason
 from ..statistics import Slope, quantile_ranks, slope
@@ -104,6 +105,8 @@ def _loaded(target: Target, http: Http, load: Load, phases: list[dict[str, Any]]
         raise NotMeasured(Reason.NO_PARAMETER, f"target.load.targets{NOT_SET}")
     with client(target) as http_client:
         requests = requests_of(http_client, http, load)
+    lasts = sum(p["users"] / p["spawn_per_s"] + p["warm_up_s"] + p["seconds"] for p in phases)
+    progress.at(f"{max(p['users'] for p in phases)} users, about {lasts:.0f} s")
     with watching(target, phases[0]["seconds"]) as watch:
         outcome = drive.generate(plan(http, load, requests, phases))
     from .loading import analysis, samples

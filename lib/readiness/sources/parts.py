@@ -15,6 +15,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.sql import SQL, Literal
 
+from .. import progress
 from ..finding import NotMeasured
 from ..target import Encryption, Target
 from .columns import Table
@@ -116,7 +117,8 @@ def _apart(
     ]  # fmt: skip
     with _pool(processes) as pool:
         futures = {pool.submit(opened, part) for part in parts}
-        for done in _as_completed(database, futures):
+        for number, done in enumerate(_as_completed(database, futures)):
+            progress.at(f"{table.schema}.{table.name}", number, len(parts))
             yield done.result()
 
 

@@ -20,6 +20,7 @@ import psycopg
 from cryptography.exceptions import InvalidTag
 from psycopg.sql import SQL, Composable, Literal
 
+from .. import progress
 from .columns import Table
 from .database import Session, why
 from .envelope import EnvelopeError, Envelopes, Kind
@@ -65,6 +66,7 @@ class Scan:
                 for index, name in enumerate(names):
                     self._open(table, rows, index + 1, name, counts[index], envelopes)
                 read += len(rows)
+                progress.at(f"{table.schema}.{table.name}", read, most or table.estimate)
                 self.nonces.frombytes(digests(self._batch).tobytes())
                 self._batch.clear()
         except psycopg.Error as broke:

@@ -15,6 +15,7 @@ from typing import Any
 from psycopg import Rollback
 from psycopg.sql import SQL, Composable
 
+from .. import progress
 from . import sieve
 from .columns import Table
 from .database import Session
@@ -41,6 +42,7 @@ def classified(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The record of a column of a table, and its values in clear."""
     column = Column(database, table, index, envelopes)
+    progress.at(column.name)
     reading = over(database, table.schema, table.name, column.read)
     counts = {name: sum(part.counts[name] for part in reading.found) for name in COUNTS}
     record = {"column": column.name, **counts}

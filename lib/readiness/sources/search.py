@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
+from .. import progress
 from ..target import Plaintext
 from .columns import row_name
 from .database import Session, why
@@ -95,7 +96,9 @@ class Search:
     def tables(self) -> None:
         """Search every table, partition and materialised view of every schema."""
         sifting(self._database)
-        for row in self._database.rows(SEARCHED):
+        rows = self._database.rows(SEARCHED)
+        for number, row in enumerate(rows):
+            progress.at(f"{row['schema']}.{row['table']}", number, len(rows))
             own = {(row["schema"], row["table"]), (row["root_schema"], row["root_table"])}
             columns = {
                 name: form
