@@ -18,7 +18,7 @@ from readiness.checks.security.encryption_at_rest import ciphertexts_conform, no
 from readiness.evidence import Evidence
 from readiness.finding import Reason, Status
 from readiness.parameters import validated
-from readiness.sources import cipher_code, ciphertexts, parts
+from readiness.sources import cipher_code, ciphertexts, nonces, parts
 from readiness.sources.envelope import EnvelopeError, Envelopes, Kind
 from readiness.sources.keys import derive_key
 from readiness.sources.scan import Scan
@@ -311,3 +311,26 @@ def test_the_evidence_of_a_round_trip_holds_no_key():
         "two encryptions",
         "refusal",
     }
+
+
+@settings(max_examples=30)
+@given(
+    drawn=st.lists(st.binary(min_size=12, max_size=12), max_size=60),
+    again=st.lists(st.integers(0, 59), max_size=5),
+    in_memory=st.sampled_from([1, 7, 1_000]),
+)
+def test_every_nonce_that_stands_twice_is_found(
+    drawn: list[bytes], again: list[int], in_memory: int
+):
+    """Whether they fit into memory or wait on disk; what differs in a byte has another digest."""
+    given = drawn + [drawn[place] for place in again if place < len(drawn)]
+    twice = {nonce for nonce in given if given.count(nonce) > 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nonces, "IN_MEMORY", in_memory)
+        kept = nonces.Nonces()
+        for nonce in given:
+            kept.add(nonces.digests([nonce]).tobytes())
+        assert len(kept) == len(given)
+        assert kept.repeated() == set(nonces.digests(sorted(twice)).tolist())
+    near = [bytes(12)] + [bytes(n) + b"\x01" + bytes(11 - n) for n in range(12)]
+    assert len(set(nonces.digests(near).tolist())) == 13

@@ -16,7 +16,8 @@ from . import parts
 from .columns import Table, declared
 from .database import Session, session
 from .envelope import EnvelopeError, Envelopes, Kind, configured
-from .scan import COUNTS, KINDS, MOST_LISTED, Scan, batches, digests
+from .nonces import digests
+from .scan import COUNTS, KINDS, MOST_LISTED, Scan, batches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ def stored(target: Target) -> Collected:
             to_open += [(table, envelopes) for table in tables]
         for table, envelopes in to_open:
             parts.read(scan, target, table, envelopes, snapshot)
-        repeated = scan.repeated()
+        repeated = scan.nonces.repeated()
         reused, copies = _reuse(database, to_open, repeated) if repeated else ([], 0)
         version = database.facts["server_version"]
     scan.records += [{"column": name, "problem": "there is no such column"} for name in missing]

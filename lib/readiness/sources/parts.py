@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -83,43 +83,58 @@ def read(
     if exported is None or capped or not ranges or processes < 2 or table.estimate < LARGE:
         scan.read(table, envelopes)
         return
-    before = len(scan.nonces)
-    parts = []
-    try:
-        for part in _apart(database, target, table, envelopes, exported, processes):
-            scan.nonces.frombytes(part.nonces)
-            parts.append(replace(part, nonces=b""))
-    except (psycopg.Error, NotMeasured, BrokenProcessPool):
-        if database.connection.broken:
-            raise
-        del scan.nonces[before:]
-        scan.read(table, envelopes)  # the snapshot was not to be had there, or the processes not
-        return
-    _add(scan, table, envelopes, parts)
+    parts = _parts(database, target, table, envelopes, exported, processes)
+    found = []
+    with _pool(processes) as pool:
+        for number, one in enumerate(_opened(pool, scan, parts, envelopes)):
+            progress.at(f"{table.schema}.{table.name}", number, len(parts))
+            scan.nonces.add(one.nonces)
+            found.append(replace(one, nonces=b""))
+    _add(scan, table, envelopes, found)
 
 
-def _apart(
+def _parts(
     database: Session,
     target: Target,
     table: Table,
     envelopes: Envelopes,
     exported: str,
     processes: int,
-) -> Iterator[Opened]:
+) -> list[Part]:
     name = table.qualified.as_string(database.connection)
     (size,) = database.rows(SQL(SIZE).format(Literal(name)))
     number = max(processes, table.estimate // ROWS)
     step = max(1, -(-size["blocks"] // number))
-    parts = [
+    return [
         Part(target, exported, replace(table, estimate=0), envelopes.format,
              envelopes.keys, start, start + step)
         for start in range(0, size["blocks"] + 1, step)
     ]  # fmt: skip
-    with _pool(processes) as pool:
-        futures = {pool.submit(opened, part) for part in parts}
-        for number, done in enumerate(_as_completed(database, futures)):
-            progress.at(f"{table.schema}.{table.name}", number, len(parts))
-            yield done.result()
+
+
+def _opened(
+    pool: ProcessPoolExecutor, scan: Scan, parts: list[Part], envelopes: Envelopes
+) -> Iterator[Opened]:
+    """The parts as they come, whatever their order. One that a process could not read, as it got no
+    session, the snapshot was not to be had there, or it was killed, is read here."""
+    try:
+        waiting = {pool.submit(opened, part): part for part in parts}
+    except BrokenProcessPool:
+        waiting = {}
+        yield from (_here(scan, part, envelopes) for part in parts)
+    while waiting:
+        done, _ = wait(waiting, AWAKE_S, FIRST_COMPLETED)
+        scan.database.rows("SELECT")
+        for future in done:
+            part = waiting.pop(future)
+            lost = isinstance(future.exception(), (NotMeasured, BrokenProcessPool))
+            yield _here(scan, part, envelopes) if lost else future.result()
+
+
+def _here(scan: Scan, part: Part, envelopes: Envelopes) -> Opened:
+    alone = Scan(scan.database, scan.note)
+    alone.read(part.table, envelopes, in_blocks(part.start, part.end))
+    return Opened(alone.records, alone.nonces.held(), [])
 
 
 @contextmanager
@@ -132,13 +147,6 @@ def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _as_completed(database: Session, futures: set[Future[Opened]]) -> Iterator[Future[Opened]]:
-    while futures:
-        done, futures = wait(futures, AWAKE_S, FIRST_COMPLETED)
-        database.rows("SELECT")
-        yield from done
 
 
 def opened(part: Part) -> Opened:
@@ -159,7 +167,7 @@ def opened(part: Part) -> Opened:
             scan = Scan(database, note)
             envelopes = Envelopes(part.format, *part.keys)
             scan.read(part.table, envelopes, in_blocks(part.start, part.end))
-    return Opened(scan.records, scan.nonces.tobytes(), noted)
+    return Opened(scan.records, scan.nonces.held(), noted)
 
 
 def _add(scan: Scan, table: Table, envelopes: Envelopes, parts: list[Opened]) -> None:

@@ -8,13 +8,12 @@ not help, as decryption holds the interpreter's lock; a large table is read by s
 
 from __future__ import annotations
 
-from array import array
 from binascii import Error as NotBase64
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from cryptography.exceptions import InvalidTag
@@ -24,11 +23,8 @@ from .. import progress
 from .columns import Table
 from .database import Session, why
 from .envelope import EnvelopeError, Envelopes, Kind
+from .nonces import Nonces, digests
 from .pieces import WHOLE
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 BATCH = 5_000  # rows in memory at a time
 MOST_LISTED = 10_000  # values of one kind; their number is counted in full
@@ -43,12 +39,12 @@ Note = Callable[[str, str, Kind, bytes, Envelopes], None]
 class Scan:
     """What the columns of some tables hold, counted; one record a column.
 
-    ``nonces`` has eight bytes a ciphertext: the digest of its nonce.
+    ``nonces``: of every ciphertext.
     """
 
     def __init__(self, database: Session, note: Note) -> None:
         self.records: list[dict[str, Any]] = []
-        self.nonces = array("q")
+        self.nonces = Nonces()
         self.database = database
         self.note = note
         self._batch: list[bytes] = []  # nonces that are not digested yet
@@ -67,7 +63,7 @@ class Scan:
                     self._open(table, rows, index + 1, name, counts[index], envelopes)
                 read += len(rows)
                 progress.at(f"{table.schema}.{table.name}", read, most or table.estimate)
-                self.nonces.frombytes(digests(self._batch).tobytes())
+                self.nonces.add(digests(self._batch).tobytes())
                 self._batch.clear()
         except psycopg.Error as broke:
             if self.database.connection.broken:
@@ -137,31 +133,6 @@ class Scan:
         except EnvelopeError as closed:
             count[closed.kind] += 1
             self.note(name, row, closed.kind, value, envelopes)
-
-    def repeated(self) -> set[int]:
-        """The digests that stand more than once."""
-        import numpy as np
-
-        found = np.frombuffer(self.nonces, dtype=np.int64)
-        found.sort()  # in place: of eighty million there is not room for two
-        return set(found[1:][found[1:] == found[:-1]].tolist())
-
-
-def digests(nonces: list[bytes]) -> NDArray[np.int64]:
-    """Eight bytes for each of some nonces, the same in every process, which hash() is not.
-
-    They may be of several formats, and so of several lengths.
-    """
-    import numpy as np
-
-    longest = max(map(len, nonces), default=0)
-    words = -(-longest // 8)
-    padded = b"".join([nonce.ljust(8 * words, b"\0") for nonce in nonces])
-    found = np.zeros(len(nonces), dtype=np.uint64)
-    for column in np.frombuffer(padded, dtype="<u8").reshape(len(nonces), words).T:
-        found = (found ^ column) * np.uint64(0x9E3779B97F4A7C15)  # wraps around
-        found ^= found >> np.uint64(32)
-    return found.view(np.int64)
 
 
 @contextmanager
