@@ -17,6 +17,10 @@ BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 LETTERS = string.ascii_letters + string.digits
 
 
+# As Django's startproject writes them, with signs that expressions have too.
+DJANGO = "#@rbp7jb%&5alkner4bm2!jzlxq10g+u(-&%#@sqa3u4lbmtea"
+
+
 def made_up(number):
     return "".join(secrets.choice(LETTERS) for _ in range(number))
 
@@ -64,6 +68,25 @@ def test_what_looks_live(value, live):
         ("app.py", "token = 'short'", 0),
         ("app.py", "token_url = 'https://login.example.org/token'", 0),
         (".github/workflows/ci.yml", "NPM_TOKEN: ${{ secrets.NPM_TOKEN }}", 0),
+        ("settings.py", f"SECRET_KEY = 'django-insecure-{DJANGO}'", 1),
+        ("settings.py", f'SECRET_KEY = "{DJANGO}"', 1),
+        ("settings.py", "SECRET_KEY: str = '09d25e094faa6ca2556c818166b7a956'", 1),
+        ("settings.py", "jwt_secret: SecretStr = SecretStr('09d25e094faa6ca2556c8181')", 1),
+        ("settings.py", "secret: str = Field(default='09d25e094faa6ca2556c8181')", 1),
+        ("settings.py", "SECRET_KEY = b'09d25e094faa6ca2556c8181'", 1),
+        ("settings.py", "os.environ['JWT_SECRET'] = '09d25e094faa6ca2556c8181'", 1),
+        ("settings.py", "SECRET_KEY = os.environ['SECRET_KEY']", 0),
+        ("settings.py", "SECRET_KEY = os.environ.get('SECRET_KEY', 'tulip-harbour')", 1),
+        ("settings.py", "SECRET_KEY = os.getenv('SECRET_KEY', '')", 0),
+        ("settings.py", "SECRET_KEY = os.getenv('SECRET_KEY') or 'tulip-harbour'", 1),
+        ("app.py", "connection = token or 'upgrade'", 0),
+        ("settings.py", "TOKEN_TTL = int(os.getenv('TOKEN_TTL', '3600000'))", 0),
+        ("app.js", "const key = process.env.JWT_SECRET || 'tulip-harbour';", 1),
+        ("app.js", "const token = document.querySelector('input[name=csrf_token_1]')", 0),
+        ("app.py", 'if api_key == "Zk4pR7xW2mQ9tL5vB8nC":', 1),
+        ("app.py", 'password_input = "form#login1 > input[name=password-2]"', 0),
+        (".env", "DB_PASSWORD=p@ss#word123", 1),
+        ("compose.yaml", 'DB_PASSWORD: "p@ss#word,123"', 1),
     ],
 )
 def test_literals_given_to_names_of_secrets(path, line, number):

@@ -49,9 +49,17 @@ TOKENS = {
 _TOKENS = {rule: re.compile(pattern) for rule, pattern in TOKENS.items()}
 NAMES = r"[A-Za-z0-9_.-]*(?:secret|passw(?:or)?d|passwd|token|api_?key|private_?key|access_?key|"
 NAMES += r"encryption_?key|signing_?key|credential|auth_?key|salt)[A-Za-z0-9_.-]*"
-_ASSIGNED = re.compile(
-    rf"(?i)(?P<name>{NAMES})[\"']?\s*(?::=|=>|[:=])\s*(?P<quote>[\"'`]?)"
-    rf"(?P<value>[^\s\"'`,;#}}]{{6,200}})(?P=quote)"
+_SPEAKS = re.compile(r"(?i)secret|passw|token|key|credential|salt")  # else there is no name
+# NAME = value, NAME: value, NAME: type = value, ["NAME"] = value, NAME == value
+_GIVEN = rf"(?P<name>{NAMES})[\"'`]?\]?\s*(?::\s*[A-Za-z_][\w.\[\] |]{{0,40}}?\s*=|:=|=>|==?|:)\s*"
+_LITERAL = r"(?P<quote>[\"'`])(?P<value>(?:(?!(?P=quote))\S){6,200})(?P=quote)"
+_QUOTED = re.compile(rf"(?i){_GIVEN}(?:[\w.]{{1,30}}\((?:default\s*=\s*)?)?[bru]?{_LITERAL}")
+_BARE = re.compile(rf"(?i){_GIVEN}(?P<value>[^\s\"'`,;#}}][^\s\"'`,;}}]{{5,199}})")
+# getenv("NAME", "value"), getenv("NAME") or "value", process.env.NAME || "value"
+_FALLBACK = re.compile(
+    rf"(?i)(?:(?:env|environ|config|\bget|setdefault)\(\s*[\"'](?P<name>{NAMES})[\"']\s*"
+    rf"(?:,\s*(?:default\s*=\s*)?|\)\s*or\s*)|\benv\.(?P<other>{NAMES})\s*(?:\|\||\?\?)\s*)"
+    rf"{_LITERAL}"
 )
 _NOT_THE_SECRET = re.compile(
     r"(file|path|url|uri|name|field|header|type|id|ttl|expir\w*|minutes|seconds|length|prefix|"
@@ -63,6 +71,10 @@ CONFIGURATION = re.compile(
     r"(^|/)\.github/workflows/|(^|/)\.gitlab-ci|(^|/)(Jenkinsfile|\.travis\.yml|\.circleci/)|"
     r"\.(ini|cfg|conf|properties|toml|tfvars)$|(^|/)(railway|render|fly|app)\.(toml|ya?ml)$"
 )
+CODE = (".py", ".js", ".ts", ".tsx", ".jsx", ".go", ".java", ".rb")
+_ADDRESS = re.compile(r"^\.{0,2}/|^https?:|\{\{|\$\{|%\(")
+_SYMBOLS = re.compile(r"[(){}\[\]<>$]")  # of expressions and selectors; of generated keys too,
+DENSE_LENGTH, DENSE_ENTROPY = 32, 4.3  # which are longer and have more bits a character
 LIVE_ENTROPY = 3.3  # bits a character: words have less, random letters and digits more
 LIVE_LENGTH = 16
 LONGEST_LINE = 20_000  # characters; built files have one line
@@ -159,33 +171,33 @@ def _is_jwt(value: str) -> bool:
 def assignments_in(path: str, text: str) -> Iterator[Hit]:
     """Literals given to names that speak of secrets.
 
-    In configuration any literal counts that is no placeholder; in code and data only what looks
-    as if a generator had made it.
+    In configuration any literal counts that is no placeholder, and so does one that code falls back
+    to; else in code and data only what looks as if a generator had made it.
     """
     strict = CONFIGURATION.search(path) is not None
-    code = PurePosixPath(path).suffix in (
-        ".py",
-        ".js",
-        ".ts",
-        ".tsx",
-        ".jsx",
-        ".go",
-        ".java",
-        ".rb",
-    )
+    place = "literal in configuration" if strict else "literal in code"
     for number, line in enumerate(text.split("\n"), 1):
-        if len(line) > LONGEST_LINE:
+        if len(line) > LONGEST_LINE or not _SPEAKS.search(line):
             continue
-        for match in _ASSIGNED.finditer(line):
-            name, value = match["name"], match["value"]
-            if _NOT_THE_SECRET.search(name) or is_placeholder(value):
-                continue
-            if (code or not strict) and not match["quote"] and code:
-                continue  # an expression
-            if re.search(r"[(){}\[\]<>$]|^/|^\.|^https?:", value):
-                continue
-            if strict or looks_live(value):
-                yield Hit(number, f"literal {'in configuration' if strict else 'in code'}", value)
+        found = {m["value"]: (m["name"], place) for m in _QUOTED.finditer(line)}
+        if PurePosixPath(path).suffix not in CODE:  # where a bare word is an expression
+            bare = {m["value"]: (m["name"], place) for m in _BARE.finditer(line)}
+            found |= {v: said for v, said in bare.items() if not _SYMBOLS.search(v)}
+        for match in _FALLBACK.finditer(line):
+            found[match["value"]] = (match["name"] or match["other"], "literal to fall back to")
+        for value, (name, rule) in found.items():
+            lenient = rule == "literal in code"
+            if not _NOT_THE_SECRET.search(name) and _may_be_one(value, lenient):
+                yield Hit(number, rule, value)
+
+
+def _may_be_one(value: str, lenient: bool) -> bool:
+    """Whether a literal can be a secret: no placeholder, no address or path, and no expression."""
+    if is_placeholder(value) or _ADDRESS.search(value):
+        return False
+    if _SYMBOLS.search(value) and (len(value) < DENSE_LENGTH or entropy(value) < DENSE_ENTROPY):
+        return False
+    return not lenient or looks_live(value)
 
 
 def build_arguments_in(path: str, text: str) -> Iterator[Hit]:
