@@ -185,6 +185,21 @@ def test_a_malformed_body_is_not_tried_on_a_shutdown():
     assert "POST /shutdown" not in called
 
 
+@pytest.mark.parametrize(
+    ("operation", "reason"),
+    [("GET /", Reason.NO_SAMPLES), ("GET /things/{id}", None)],
+)
+def test_probes_without_a_parameter_say_that_there_is_none(operation, reason):
+    with serve(lambda _: Response(404 if operation == "GET /" else 200)) as url:
+        target = target_at(url, permit=("passive", "active"), operations=[operation])
+        probed = probes.parameters(target)
+    assert (probed.problem and probed.problem.reason) == reason
+    if reason:
+        assert probed.problem.message.startswith(
+            "no operation has a parameter to probe (operations"
+        )
+
+
 def test_probes_change_nothing_that_an_example_names():
     """A Jupyter server had its file renamed: PATCH took the path that was there for reading."""
     name = {"name": "path", "in": "path", "required": True, "schema": {"type": "string"}}

@@ -67,17 +67,17 @@ def parameters(target: Target) -> Collected:
     to the end. What a probe created is removed where the API knows how; the rest is counted.
     """
     http = need(target.http, "target.http")
-    records: list[dict[str, Any]] = []
     with client(target) as http_client:
         api = read_api(target, http_client)
         prober = _Prober(http_client, api)
-        for point in points(api, http):
-            records.append(prober.probe(point))
-        records += prober.absent_path()
+        records = [prober.probe(point) for point in points(api, http)]
+        absent = prober.absent_path()
     if records and not prober.answered:
         raise NotMeasured(Reason.UNREACHABLE, f"no request was answered: {prober.last_error}")
-    if not records:
-        raise NotMeasured(Reason.NO_SAMPLES, "no operation of the API has a parameter to probe")
+    if not records and not any(r["reflected"] for r in absent):
+        said = f"no operation has a parameter to probe (operations from {api.read_from})"
+        raise NotMeasured(Reason.NO_SAMPLES, f"{said}; an OpenAPI document tells parameters")
+    records += absent
     asked = [
         r["kept_out"] for r in records if r["kept_out"] != "not a parameter" and r["usual_status"]
     ]
