@@ -6,6 +6,8 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -17,7 +19,14 @@ from hypothesis import strategies as st
 from readiness.sources.latencies import figures, shift, tables
 from readiness.sources.latencies.endpoints import MOST_NAMES
 from readiness.sources.latencies.histogram import COARSE, FINE, quantile
-from readiness.sources.latencies.profile import ENDPOINTS, Batch, Profile, Read
+from readiness.sources.latencies.profile import (
+    ANSWERED,
+    ENDPOINTS,
+    FAILED,
+    Batch,
+    Profile,
+    Read,
+)
 from readiness.sources.latencies.reading import profile_of
 from readiness.sources.latencies.slices import MOST
 from readiness.sources.loading import samples
@@ -325,6 +334,24 @@ def test_columns_of_other_types_mean_the_same(tmp_path):
     assert one.slices == two.slices
 
 
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; import pyarrow as pa\n"
+        "from readiness.sources.latencies.reading import profile_of\n"
+        "print(profile_of([Path(sys.argv[1])]).requests, pa.default_memory_pool().max_memory())"
+    )
+    peaks = []
+    for millions in (0.5, 4):
+        ms = np.random.default_rng(7).random(int(millions * 1e6))
+        pq.write_table(pa.table({"took_ms": ms}), tmp_path / "x.parquet", row_group_size=200_000)
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.parquet")],
+                              check=True, capture_output=True, text=True)  # fmt: skip
+        requests, peak = map(int, done.stdout.split())
+        assert requests == len(ms)
+        peaks.append(peak)
+    assert peaks[1] < 1.1 * peaks[0] < 20e6
+
+
 def test_nulls_are_no_times(tmp_path):
     ms = pa.array([1.0, None, 3.0])
     profile = profile_of([parquet(tmp_path / "a.parquet", took_ms=ms)])
@@ -402,6 +429,30 @@ def test_a_longer_tail_is_seen_although_most_requests_are_as_before():
     assert verdicts["p99"] == "slower"
     assert found[0].ratio < 1.1
     assert found[0].size == "negligible"
+
+
+def failing(seed, share, burst=0.0, n=20_000):
+    """A day of which a share fails, evenly, and a share of it within half an hour."""
+    chance = np.random.default_rng(seed)
+    at = np.sort(chance.random(n) * 86_400)
+    failed = (chance.random(n) < share) | ((at // 1800 == 7) & (chance.random(n) < burst))
+    return of(np.full(n, 10.0), BEGIN + at, ended=np.where(failed, FAILED, ANSWERED))
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        (failing(2, 0.01), "no change shown"),
+        (failing(2, 0.03), "more often"),
+        (failing(2, 0.0), "less often"),
+        (failing(2, 0.01, burst=0.5), "no change shown"),  # one bad half hour may be chance
+    ],
+    ids=["alike", "thrice", "never", "one half hour"],
+)
+def test_a_service_that_fails_more_often_is_not_just_quicker(after, verdict):
+    (found,) = shift.compare(failing(1, 0.01), after).failures
+    assert found.verdict == verdict
+    assert found.low < found.after - found.before < found.high
 
 
 @pytest.mark.parametrize("n", [1, 3000])

@@ -18,6 +18,7 @@ SHIFTS = (
     *("endpoint", "percentile", "before, ms", "after, ms"),
     *("change", "at least", "at most", "verdict"),
 )
+FAILURES = ("endpoint", "failed before, %", "failed after, %", "at least", "at most", "it fails")
 
 
 def analyse(
@@ -45,6 +46,7 @@ def analyse(
     comparison = compare(earlier, profile) if earlier else None
     if comparison:
         _print(tables.shifts(comparison), SHIFTS, "Before and after")
+        _print(tables.failures(comparison), FAILURES, "How often each endpoint failed")
     output.write_bytes(requests_page.page(profile, earlier, comparison).encode())
     typer.echo(str(output))
 

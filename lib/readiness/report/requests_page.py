@@ -7,7 +7,7 @@ from typing import Any
 
 from ..sources.latencies import figures, tables
 from ..sources.latencies.profile import Profile
-from ..sources.latencies.shift import Comparison
+from ..sources.latencies.shift import MOST_ENDPOINTS, Comparison
 from .blocks import Table, Text
 from .display import table_of, use_our_look
 from .document import Document
@@ -49,16 +49,19 @@ def _parts(
         yield f"## Before and after\n{HOW_SHIFTS_ARE_TOLD}"
         yield _figure(figures.shift_figure(comparison), "After over before, with bounds")
         yield _table(tables.shifts(comparison), "Each percentile before and after")
-        for names, where in (
-            (comparison.only_before, "before"),
-            (comparison.only_after, "after"),
+        yield _table(tables.failures(comparison), "How often each endpoint failed")
+        for names, what in (
+            (comparison.only_before, "Endpoints that were asked before the change only"),
+            (comparison.only_after, "Endpoints that were asked after the change only"),
+            (comparison.left_out, "Endpoints that take little time: not compared"),
         ):
             if names:
                 rows: list[list[Text]] = [[line(name)] for name in names]
-                caption = f"Endpoints that were asked {where} the change only"
-                yield Document([Table(["endpoint"], rows, caption)])
+                yield Document([Table(["endpoint"], rows, what)])
     yield "## Endpoints"
-    yield _table(tables.endpoints(profile), "Each endpoint, the one with most time first")
+    more = len(profile.used()) - MOST_ENDPOINTS
+    said = f" ({more} with less time are left out)" if more > 0 else ""
+    yield _table(tables.endpoints(profile), f"Each endpoint, the one with most time first{said}")
     yield "## Over time"
     numbers = table_of(tables.over_time(profile), most=200)
     yield _figure(figures.percentiles_figure(profile), "Percentiles over time", numbers)

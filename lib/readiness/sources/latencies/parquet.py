@@ -44,7 +44,9 @@ def read(
         # Strings by number: a path is looked at once a batch, and not once a row.
         schema = pq.read_schema(path)
         text = [field.name for field in schema if _is_text(field.type)]
-        with pq.ParquetFile(path, read_dictionary=text, page_checksum_verification=True) as table:
+        options = {"read_dictionary": text, "page_checksum_verification": True}
+        # Buffered beforehand, a file would be in memory whole.
+        with pq.ParquetFile(path, pre_buffer=False, **options) as table:
             of = _reader(schema, profile, endpoints, latency)
             if isinstance(of, str):
                 file.problem = of
@@ -53,9 +55,9 @@ def read(
             for batch in table.iter_batches(ROWS, columns=of.columns):
                 profile.add(of.batch(batch, row), file)
                 row += len(batch)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as broke:
+    except (pa.ArrowException, OSError, ValueError, TypeError) as broke:
         words = " ".join(str(broke).split())[:200]
-        file.problem = f"is corrupt, or no Parquet: {words}"
+        file.problem = f"is corrupt, or holds no requests: {words}"
     return file
 
 
@@ -81,6 +83,8 @@ class _LoadRun:
 
     def __init__(self, metadata: dict[bytes, bytes], profile: Profile) -> None:
         told = json.loads(metadata.get(REQUESTS_KEY, b"{}"))
+        if not isinstance(told, dict):
+            raise ValueError("its note of the scenario is not ours")
         self._ms = "corrected_ms" if told.get("paced") else "took_ms"
         self.columns = ["at", self._ms, "request", "problem"]
         self._names = list(map(str, told.get("requests", [])))

@@ -46,7 +46,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Batch:
-    """Requests by column. ``where`` is the number of the first in its file."""
+    """Requests by column."""
 
     ms: Floats
     endpoint: Ints | None = None  # a number that Profile.endpoint gave; None: all are one
@@ -138,11 +138,9 @@ class Profile:
         if index is None:
             return
         bucket >>= FINE_TO_COARSE
-        bucket += index * COARSE.size
-        if endpoint is not None:
-            bucket += endpoint * (MOST * COARSE.size)
+        bucket += (index if endpoint is None else endpoint * MOST + index) * COARSE.size
         # What has no time of its own has index -1.
-        kept = bucket if index.min(initial=0) >= 0 else bucket[index >= 0]
+        kept = bucket if index.min(initial=0) == 0 else bucket[index >= 0]
         np.add.at(self.cells.reshape(-1), kept, np.uint32(1))
 
     def _count_over_time(self, batch: Batch) -> Ints:
@@ -178,21 +176,18 @@ class Profile:
         wanted = self.slices.spanning(earliest, latest)
         if wanted == self.slices:
             return
-        if self.slices.count and (wanted.first, wanted.width_s) != (
-            self.slices.first,
-            self.slices.width_s,
-        ):
-            to = self.slices.moved_to(wanted)
+        held = self.slices
+        if held.count and (wanted.first, wanted.width_s) != (held.first, held.width_s):
+            to = held.moved_to(wanted)
             for number in range(len(self.names)):
-                for held in (self.cells[number], self.over_time[number]):
-                    old = held[: self.slices.count].copy()
-                    held[:] = 0
-                    np.add.at(held, to, old)
+                for counts in (self.cells[number], self.over_time[number]):
+                    old = counts[: held.count].copy()
+                    counts[:] = 0
+                    np.add.at(counts, to, old)
         self.slices = wanted
 
     def _note_slowest(self, batch: Batch, file: Read) -> None:
-        full = len(self.slowest) == SLOWEST
-        least = self.slowest[0][0] if full else -1.0
+        least = self.slowest[0][0] if len(self.slowest) == SLOWEST else -1.0
         if batch.ms.max() <= least:
             return
         most = np.argpartition(batch.ms, -min(SLOWEST, len(batch.ms)))[-SLOWEST:]
@@ -201,9 +196,10 @@ class Profile:
             at = float(batch.at[n]) if batch.at is not None else float("nan")
             number = int(batch.endpoint[n]) if batch.endpoint is not None else 0
             one = (float(batch.ms[n]), at, number, file.name, line)
-            (heapq.heappushpop if len(self.slowest) == SLOWEST else heapq.heappush)(
-                self.slowest, one
-            )
+            if len(self.slowest) == SLOWEST:
+                heapq.heappushpop(self.slowest, one)
+            else:
+                heapq.heappush(self.slowest, one)
 
     def merge(self, number: int, into: int) -> None:
         """Count one endpoint's requests to another."""
@@ -226,6 +222,12 @@ class Profile:
     @property
     def samples(self) -> int:
         return int(self.ended[:, [ANSWERED, GIVEN_UP]].sum())
+
+    def asked(self, number: int) -> int:
+        return int(self.ended[number].sum())
+
+    def failed(self, number: int) -> int:
+        return int(self.ended[number, [FAILED, GIVEN_UP]].sum())
 
     def used(self) -> list[int]:
         """The endpoints that were asked, the one with most time first."""

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from .profile import FAILED, GIVEN_UP, REFUSED, TURNED_AWAY, Profile
-from .shift import Comparison, Shift
+from .shift import MOST_ENDPOINTS, Comparison, Shift
 
-MOST_ENDPOINTS = 40
 ALL = "all together"
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
@@ -114,6 +113,29 @@ def shifts(comparison: Comparison) -> Any:
 
 def _delta(shift: Shift) -> str:
     return "—" if shift.delta is None else f"{shift.delta:+.2f} ({shift.size})"
+
+
+def failures(comparison: Comparison) -> Any:
+    """A data frame: how often each endpoint failed before and after."""
+    import pandas as pd
+
+    rows = [
+        {
+            "endpoint": one.endpoint,
+            "failed before, %": round(one.before, 3),
+            "failed after, %": round(one.after, 3),
+            "change, points": _points(one.after - one.before),
+            "at least": _points(one.low),
+            "at most": _points(one.high),
+            "it fails": one.verdict,
+        }
+        for one in comparison.failures
+    ]
+    return pd.DataFrame(rows)
+
+
+def _points(given: float | None) -> str:
+    return "—" if given is None else f"{given:+.3g}"
 
 
 def change(ratio: float | None) -> str:
