@@ -1,4 +1,5 @@
 """The benchmarks: `make bench` writes benchmarks/results.json. They never gate the tests.
+`python benchmarks/run.py load percentiles` measures these parts anew.
 
 Seconds depend on the machine and its neighbours; the ratios within one run are what to compare.
 """
@@ -12,12 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
 import contents
+import load
+import percentiles
 import schema
 from readiness import postgresql, record, reference, runner
 from readiness.documents import ROOT
@@ -25,6 +28,7 @@ from readiness.finding import AREAS
 
 RESULTS = Path(__file__).with_name("results.json")
 VERSIONS = ("papermill", "nbconvert", "plotly", "pandas", "sqlalchemy", "psycopg", "cryptography")
+VERSIONS += ("locust", "pyarrow", "duckdb")
 
 
 def seconds(work: Callable[[], object], runs: int = 3, warm_up: bool = True) -> float:
@@ -37,6 +41,13 @@ def seconds(work: Callable[[], object], runs: int = 3, warm_up: bool = True) -> 
         work()
         taken.append(time.perf_counter() - started)
     return round(median(taken), 3)
+
+
+def version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "is not installed"
 
 
 def script(code: str) -> None:
@@ -88,30 +99,44 @@ def report(findings: int) -> dict[str, object]:
     return {"findings": findings, "render_s": rendered, "bytes": sizes}
 
 
+PARTS: dict[str, Callable[[], object]] = {
+    "audit": audit_against_plain_script,
+    "report": lambda: [report(count) for count in (100, 2_000)],
+    "schema": schema.measure,
+    "contents": lambda: {"scans": contents.scans(), "verification": contents.opened()},
+    "load": load.measure,
+    "percentiles": percentiles.measure,
+}
+
+
 def main() -> None:
+    """All parts, or those that are named; what the others found last time stays."""
+    wanted = sys.argv[1:] or list(PARTS)
+    if unknown := set(wanted) - set(PARTS):
+        raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     stack = reference.stack()
     was_up = stack.status()["up"]
     stack.up()
-    stack.reports()
+    if "audit" in wanted:
+        stack.reports()
     try:
         os.environ.update(stack.environment())
-        results = {
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results |= {
             "machine": {"cores": os.cpu_count(), "system": platform.system()},
             "versions": {
                 "python": platform.python_version(),
                 "postgresql": str(postgresql.installation()),
-                **{name: version(name) for name in VERSIONS},
+                **{name: version_of(name) for name in VERSIONS},
             },
-            "audit": audit_against_plain_script(),
-            "report": [report(count) for count in (100, 2_000)],
-            "schema": schema.measure(),
-            "contents": {"scans": contents.scans(), "verification": contents.opened()},
         }
+        for part in wanted:
+            results[part] = PARTS[part]()
+            print(json.dumps({part: results[part]}, indent=1), flush=True)
     finally:
         if not was_up:
             stack.down()
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(results["audit"], indent=1))
 
 
 if __name__ == "__main__":
