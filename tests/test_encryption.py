@@ -157,18 +157,27 @@ def test_a_row_is_named_by_its_key_where_that_says_nothing(columns: str):
     assert [v["row"] for v in evidence.facts["unsealed"]] == [KEYS[columns]]
 
 
-@pytest.mark.parametrize("how", ["by one process", "by several", "no snapshot for others"])
+HOW = ["by one process", "by several", "by several, in partitions", "no snapshot for others"]
+PARTITIONED = """
+CREATE TABLE people (id int PRIMARY KEY, mother text) PARTITION BY RANGE (id);
+CREATE TABLE p1 PARTITION OF people FOR VALUES FROM (0) TO (3000);
+CREATE TABLE p2 PARTITION OF people FOR VALUES FROM (3000) TO (20000);
+"""
+
+
+@pytest.mark.parametrize("how", HOW)
 def test_one_bad_value_among_many_is_found_across_batches(
     how: str, monkeypatch: pytest.MonkeyPatch
 ):
     """More rows than one batch holds; the offenders stand in the first, a middle, the last."""
     monkeypatch.setattr(parts, "LARGE", 10**9 if how == "by one process" else 10_000)
     monkeypatch.setattr(parts, "ROWS", 4_000)
-    if how == "by several":
+    if how.startswith("by several"):
         monkeypatch.setattr(Scan, "read", None)  # here; not in the processes
     if how == "no snapshot for others":
         monkeypatch.setattr(parts, "EXPORT", "SELECT 'none' AS snapshot")
-    with scratch.database("CREATE TABLE people (id int PRIMARY KEY, mother text)") as url:
+    plain = "CREATE TABLE people (id int PRIMARY KEY, mother text)"
+    with scratch.database(PARTITIONED if how.endswith("partitions") else plain) as url:
         ours = Envelopes(FORMAT, derive_key(PASSWORD, SALT, FORMAT))
         other = Envelopes(FORMAT, bytes(32))
         nonce = bytes(range(12))

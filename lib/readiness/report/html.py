@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from .text import as_html
 from .writer import Writer
 
 TEMPLATE = Path(__file__).parent / "template"
+JOINTS = re.compile(r"(?<=[_.,:=/(])(?![_.,:=/(])|(?<=[0-9a-zA-Z]{12})(?=[0-9a-zA-Z]{4})")
 WIDE = 5  # columns, from which a table may have to be scrolled on a small screen
 
 
@@ -82,10 +84,15 @@ class _Html(Writer):
         )
 
     def _row(self, row: Sequence[Text], numbers: Sequence[str], header: int | None) -> str:
+        def cell(text: Text) -> str:
+            if isinstance(text, str) and len(row) >= WIDE:
+                return _breakable(text)
+            return self.inline(text)
+
         cells = (
             f'<th scope="row"{kind}>{self.inline(text)}</th>'
             if n == header
-            else f"<td{kind}>{self.inline(text)}</td>"
+            else f"<td{kind}>{cell(text)}</td>"
             for n, (text, kind) in enumerate(zip(row, numbers, strict=True))
         )
         return f"<tr>{''.join(cells)}</tr>"
@@ -105,6 +112,16 @@ class _Html(Writer):
 
     def link(self, text: str, href: str) -> str:
         return f'<a href="{as_html(href)}">{as_html(text)}</a>'
+
+
+def _breakable(text: str) -> str:
+    """A text whose long words may be broken where they have joints, and digests anywhere: one that
+    may not would take its column's room from the sentences beside it."""
+    words = re.split(r"(\S{17,})", text)
+    return "".join(
+        "<wbr>".join(map(as_html, JOINTS.split(word))) if n % 2 else as_html(word)
+        for n, word in enumerate(words)
+    )
 
 
 def _attribute(name: str, value: str) -> str:

@@ -14,7 +14,7 @@ TAGS = {
     *("a", "abbr", "blockquote", "br", "caption", "code", "dd", "del", "details", "div", "dl"),
     *("dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "kbd", "li", "ol", "p", "pre", "s"),
     *("small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th"),
-    *("thead", "time", "tr", "ul"),
+    *("thead", "time", "tr", "ul", "wbr"),
 }
 REMOVED_WHOLE = {"script", "style", "iframe", "object", "noscript", "template", "svg", "math"}
 ATTRIBUTES = {
