@@ -46,11 +46,13 @@ def against_locust(evidence: Evidence) -> Any:
     import pandas as pd
 
     heads = {
+        **{name: name for name in ("request", "requests", "samples", "percentile")},
         "locust_ms": "Locust, ms",
         "samples_ms": "samples, ms",
         "differs_percent": "differs, %",
     }
-    return pd.DataFrame(evidence.facts.get("locust", [])).rename(columns=heads)
+    frame = pd.DataFrame(evidence.facts.get("locust", []), columns=list(heads))
+    return frame.rename(columns=heads)
 
 
 def heat_figure(evidence: Evidence) -> Any:
