@@ -1,4 +1,8 @@
-"""A large table read by several processes, each its own rows, and all of them the same snapshot."""
+"""A large table read by several processes, each its own rows, and all of them the same snapshot.
+
+It pays where there are cores beside those that the server needs: a million values on two cores, one
+of which the server keeps busy, take two processes as long as one (benchmarks/results.json).
+"""
 
 from __future__ import annotations
 
