@@ -15,7 +15,7 @@ from uuid import UUID
 from app.database import transaction
 from app.models import ApiKey, AuditEntry, Finding, OracleReading, OracleUser, User
 from app.services.accounts import hash_password
-from app.services.oracle import interpret, life_path, read_question, read_time
+from app.services.oracle import life_path, own_words, read_question, read_time
 from app.services.security import seal
 from app.services.tokens import WRITE, hash_api_key
 from sqlalchemy import select
@@ -99,7 +99,7 @@ def main() -> None:
                     "life_path": life_path(person.birthday),
                 }
                 if number % 3 == 0:
-                    words = interpret(reading.reading_result["number"])
+                    words = own_words(reading.reading_result["number"])
                     reading.ai_interpretation = seal(words)
                     reading.ai_interpretation_persian = seal(
                         "صبر کن؛ آنچه دو بار سنجیده شود می‌ماند."

@@ -1,4 +1,5 @@
-"""Bring up the reference stack: PostgreSQL and the API with two workers, on this machine.
+"""Bring up the reference stack on this machine: PostgreSQL, the API with two workers, and the
+outside provider that it asks (simulated).
 
     python reference/stack.py up | down | status | env | reports | faults | fault NAME | fault none
     python reference/stack.py database stop | start
@@ -36,9 +37,10 @@ from psycopg import sql
 from readiness import postgresql
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))  # faults.py stands beside this file, however this was imported
+sys.path.insert(0, str(HERE))  # they stand beside this file, however this was imported
 try:
     import faults
+    import provider
 finally:
     sys.path.remove(str(HERE))
 
@@ -86,6 +88,10 @@ class Stack:
         return f"http://127.0.0.1:{self.record['api_port']}"
 
     @property
+    def provider_url(self) -> str:
+        return f"http://127.0.0.1:{self.record['provider_port']}"
+
+    @property
     def repository(self) -> Path:
         """The target's repository: this folder, or the copy that a fault changed."""
         return Path(self.record.get("repository") or HERE)
@@ -125,6 +131,9 @@ class Stack:
             "NPS_STACK": str(HERE / "stack.py"),
             "NPS_STATE": str(self.state),
             "NPS_COMMIT": self.record["commit"],
+            "NPS_PROVIDER": str(HERE / "provider.py"),
+            "NPS_PROVIDER_URL": self.provider_url,
+            "NPS_PROVIDER_CONTROL": str(self.record["provider_control_port"]),
         }
         for name, account in known["accounts"].items():
             variables[f"NPS_{name.upper()}_USERNAME"] = account["username"]
@@ -144,11 +153,14 @@ class Stack:
             postgresql=postgresql.installation().origin,
             database_port=_free_port(),
             api_port=_free_port(),
+            provider_port=_free_port(),
+            provider_control_port=_free_port(),
         )
         self.start_database()
         self._load_schema()
         self._seed()
         self._copy()
+        self.start_provider()
         self.start_api()
 
     def _server(self) -> postgresql.Server:
@@ -207,6 +219,8 @@ class Stack:
             "NPS_RATE_LIMIT_PER_MINUTE": "30000",
             "NPS_LOGIN_LIMIT_PER_MINUTE": "6000",
             "NPS_COMMIT": self.record["commit"],
+            "NPS_AI_URL": self.provider_url,
+            "NPS_AI_TIMEOUT_SECONDS": "1",
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
             **self.record.get("environment", {}),
         }
@@ -216,7 +230,6 @@ class Stack:
             "DATABASE_URL": self.database_url("nps_owner"),
             "NPS_SEED_ACCOUNTS": json.dumps(self.secrets["accounts"]),
             "NPS_SEED_API_KEY": self.secrets["api_key"],
-            "NPS_AI_LATENCY_SECONDS": "0",
         }
         (self.state / "prometheus").mkdir(exist_ok=True)
         command = [sys.executable, str(HERE / "seed.py")]
@@ -228,6 +241,33 @@ class Stack:
         """The database as it was seeded, as if a backup of it had been restored."""
         with self.superuser("postgres") as connection:
             connection.execute(f"CREATE DATABASE {COPY} TEMPLATE {DATABASE}")
+
+    def start_provider(self) -> None:
+        """Start the outside provider and wait until it can be told what to do."""
+        ports = [str(self.record[key]) for key in ("provider_port", "provider_control_port")]
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "provider.py"), "serve", *ports],
+            cwd=self.state,
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.remember(provider_group=process.pid)
+        deadline = time.monotonic() + START_SECONDS
+        while not self.provider_answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise StackError("the simulated provider did not start")
+            time.sleep(0.02)
+
+    def provider_answers(self) -> bool:
+        """Whether the provider is there and does nothing that it was told to do for an audit."""
+        try:
+            told = provider.tell(self.record["provider_control_port"], "calls")
+        except (OSError, KeyError):
+            return False
+        return bool(told["situation"] == "normal")
 
     def start_api(self) -> None:
         """Start the workers in a session of their own and wait until all of them answer."""
@@ -270,8 +310,12 @@ class Stack:
     # Down -----------------------------------------------------------------------------------
 
     def stop_api(self) -> None:
-        """End the workers' process group, and make sure of it."""
-        group = self.record.get("api_group")
+        """End the workers."""
+        self._end("api_group")
+
+    def _end(self, key: str) -> None:
+        """End the process group on record, and make sure of it."""
+        group = self.record.get(key)
         if not group:
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -288,11 +332,12 @@ class Stack:
             os.waitpid(group, os.WNOHANG)
         if left := _group(group, self.state):
             raise StackError(f"processes that do not end: {left}")
-        self.remember(api_group=None)
+        self.remember(**{key: None})
 
     def stop(self) -> None:
         """End every process and remove the state."""
         self.stop_api()
+        self._end("provider_group")
         postmaster = self.state / "pg/data/postmaster.pid"
         if postmaster.exists():
             number = int(postmaster.read_text().split()[0])
@@ -458,7 +503,11 @@ def _running(state: Path | None) -> Iterator[Stack]:
 def up(state: Path | None = None) -> Stack:
     """Bring the stack up. One that runs is left alone, unless it is broken or of other sources."""
     with _locked(state) as stack:
-        if stack.record.get("sources") == sources() and stack.answers():
+        if (
+            stack.record.get("sources") == sources()
+            and stack.answers()
+            and stack.provider_answers()
+        ):
             return stack
         stack.stop()
         try:
@@ -545,7 +594,7 @@ def commit() -> str:
 def sources(*parts: str) -> str:
     """A digest of the commit and of the files that a running stack was made from."""
     digest = hashlib.sha256(commit().encode())
-    for part in parts or ("api", "database", "frontend", "seed.py"):
+    for part in parts or ("api", "database", "frontend", "seed.py", "provider.py"):
         for path in sorted([HERE / part, *(HERE / part).rglob("*")]):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"{path.relative_to(HERE)}\0".encode() + path.read_bytes())

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 REFERENCE = reference.stack()
 FAULTS = {p.stem: yaml.safe_load(p.read_text()) for p in (ROOT / "reference/faults").glob("*.yaml")}
 READS = {  # what each kind of source looks at; one that stands nowhere is always asked again
+    "ai": {"service"},
     "audit_trail": {"service", "database"},
     "authentication": {"service"},
     "authorization": {"service"},
@@ -87,7 +88,7 @@ SLOW = {
     "probes",
     "secrets",
 }
-TIMED = {"latency", "load", "frontend"}
+TIMED = {"ai", "latency", "load", "frontend"}
 
 
 def touched(fault):

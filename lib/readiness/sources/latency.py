@@ -33,7 +33,7 @@ CLIENT_SAMPLES = 20  # before each endpoint and after it
 Standing = Literal["met", "missed", "open"]
 
 
-def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
+def planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
     """As many as a percentile near its target may take, and what each made taken away again."""
     http = target.http
     if http is None:
@@ -45,7 +45,7 @@ def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
     yield from planning.logins(http, *(one.as_role for one in http.latency))
 
 
-@source("active", plan=_planned)
+@source("active", plan=planned)
 def baseline(target: Target) -> Collected:
     """Each endpoint asked again and again by one user over one kept connection.
 
@@ -56,8 +56,8 @@ def baseline(target: Target) -> Collected:
     """
     http = need(target.http, "target.http")
     endpoints = need(http.latency, "target.http.latency")
-    with client(target) as http_client, _nothing_to_do() as trivial:
-        records = [_sample(http_client, trivial, http, endpoint) for endpoint in endpoints]
+    with client(target) as http_client, nothing_to_do() as trivial:
+        records = [sample(http_client, trivial, http, endpoint) for endpoint in endpoints]
         sent = Counter(str(entry["status"]) for entry in http_client.ledger)
         errors = [entry["error"] for entry in http_client.ledger if "error" in entry]
     if set(sent) == {"None"}:
@@ -72,7 +72,7 @@ def baseline(target: Target) -> Collected:
 
 
 @contextmanager
-def _nothing_to_do() -> Iterator[Client]:
+def nothing_to_do() -> Iterator[Client]:
     """A client of a loopback service whose answers take no work, for timing the client itself."""
     with loopback.serve(lambda request: loopback.Response(body=b"ok")) as url:
         raw = {"name": "nothing", "http": {"base_url": url, "requests_per_minute": 10_000_000}}
@@ -81,9 +81,10 @@ def _nothing_to_do() -> Iterator[Client]:
             yield trivial
 
 
-def _sample(
+def sample(
     http_client: Client, trivial: Client, http: Http, endpoint: LatencyTarget
 ) -> dict[str, Any]:
+    """One endpoint, asked as often as ``http.latency_sampling`` says."""
     plan = http.latency_sampling
     given = {"p50": endpoint.p50_ms, "p95": endpoint.p95_ms, "p99": endpoint.p99_ms}
     looks = planned_looks(max(q for name, q in QUANTILES.items() if given[name]), plan)

@@ -73,14 +73,14 @@ def _try(target: Target, dependency: Outage, watch: _Watch, facts: dict[str, Any
     facts["ready"] = watch.until(True, "before", 0)
     if not facts["ready"]:
         return
-    with _taken_away(target, dependency, facts):
+    with taken_away(target, dependency, facts):
         if facts["taken"]["exit"] == 0:
             facts["turned"] = watch.until(False, "away", dependency.within_s)
     facts["recovered"] = watch.until(True, "back", dependency.back_within_s)
 
 
 @contextmanager
-def _taken_away(target: Target, dependency: Outage, facts: dict[str, Any]) -> Iterator[None]:
+def taken_away(target: Target, dependency: Outage, facts: dict[str, Any]) -> Iterator[None]:
     """The dependency is away within the block; it is given back even if taking it away failed."""
     where = target.repository.path.value() if target.repository else None
     with tempfile.TemporaryDirectory(prefix="readiness-outage-") as home:

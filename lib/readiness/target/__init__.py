@@ -24,6 +24,7 @@ from .access import (
     Revocation,
     WebSocket,
 )
+from .ai import Ai, Meanwhile, Provider, Situation
 from .checksums import Checksums
 from .database import Backup, Database, Orm
 from .declaration import Declaration
@@ -62,6 +63,7 @@ from .section import Request, Safety, Section, need
 
 __all__ = [
     "Account",
+    "Ai",
     "Allowance",
     "AuditLog",
     "Authentication",
@@ -85,6 +87,7 @@ __all__ = [
     "LoadRequest",
     "Lockout",
     "Logout",
+    "Meanwhile",
     "Metrics",
     "Migrations",
     "Orm",
@@ -95,6 +98,7 @@ __all__ = [
     "Permissions",
     "Plaintext",
     "Probing",
+    "Provider",
     "Queries",
     "RateLimit",
     "Reports",
@@ -105,6 +109,7 @@ __all__ = [
     "Role",
     "Safety",
     "Section",
+    "Situation",
     "SoftDelete",
     "Statement",
     "Stub",
@@ -125,6 +130,7 @@ class Target(Section):
     version: Deferred | None = None
     commit: Deferred | None = None
     http: Http | None = None
+    ai: Ai | None = None
     load: Load | None = None
     frontend: Frontend | None = None
     database: Database | None = None

@@ -33,7 +33,7 @@ class Settings:
     burst_limit: int
     lockout_failures: int
     lockout_seconds: int
-    ai_latency_seconds: float
+    ai_url: str
     ai_timeout_seconds: float
     commit: str
 
@@ -50,7 +50,7 @@ class Settings:
             burst_limit=int(os.environ.get("NPS_BURST_LIMIT", "12")),
             lockout_failures=int(os.environ.get("NPS_LOCKOUT_FAILURES", "5")),
             lockout_seconds=int(os.environ.get("NPS_LOCKOUT_SECONDS", "300")),
-            ai_latency_seconds=float(os.environ.get("NPS_AI_LATENCY_SECONDS", "0.4")),
+            ai_url=os.environ.get("NPS_AI_URL", ""),
             ai_timeout_seconds=float(os.environ.get("NPS_AI_TIMEOUT_SECONDS", "10")),
             commit=os.environ.get("NPS_COMMIT", "unknown"),
         )

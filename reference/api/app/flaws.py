@@ -34,7 +34,12 @@ def install(app: FastAPI) -> None:
     """Build in the flaw that NPS_FLAW names; an unknown name is an error, not a sound service."""
     name = os.environ.get("NPS_FLAW", "")
     if name:
-        from app import flaws_access, flaws_probed, flaws_under_load  # noqa: F401  (they enter more)
+        from app import (  # noqa: F401  (they enter more)
+            flaws_access,
+            flaws_probed,
+            flaws_provider,
+            flaws_under_load,
+        )
 
         FLAWS[name](app)
 

@@ -52,7 +52,9 @@ def test_a_question_is_answered(login):
 
 def test_an_interpretation_is_asked_for(login):
     body = {"question": "Why?", "interpret": True}
-    assert login("user").post("/api/oracle/question", json=body).json()["ai_interpretation"]
+    answer = login("user").post("/api/oracle/question", json=body).json()
+    assert answer["ai_interpretation"]
+    assert answer["reading_result"]["worded_by"] == "provider"
 
 
 def test_a_moment_is_read(login):

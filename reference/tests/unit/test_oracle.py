@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
+from app.config import settings
 from app.services import oracle
 
 
@@ -26,3 +28,9 @@ def test_a_moment_has_a_number():
 
 def test_a_reading_does_not_give_the_question_away():
     assert oracle.read_question("secret").keys() == {"number"}
+
+
+def test_without_a_provider_the_oracle_has_words_of_its_own(monkeypatch):
+    monkeypatch.setattr(oracle, "settings", lambda: replace(settings(), ai_url=""))
+    words, whose = oracle.interpret(7)
+    assert (words, whose) == (oracle.own_words(7), "oracle")

@@ -53,11 +53,30 @@ def latency_baseline(requests: Evidence, criteria: Baseline) -> Judgement:
         f"{questions} percentiles of {len(requests.records)} endpoints within their targets, each "
         f"bound at {requests.records[0]['confidence']:.0%} confidence"
     )
+    offenders, open_, margins = against_targets(requests, criteria)
+    samples = sum(len(record["samples_ms"]) for record in requests.records)
+    if open_ and not offenders:
+        reason = Reason.INCONCLUSIVE if samples else Reason.NO_SAMPLES
+        return not_measured(reason, expected, first_of(open_), samples)
+    closest = max(margins)[1] if margins else ""
+    return verdict_of(
+        offenders,
+        samples=samples,
+        expected=expected,
+        passed=f"all {questions} met; the closest: {closest}",
+        failed=f"{{n}} missed: {first_of([o['problem'] for o in offenders])}",
+    )
+
+
+def against_targets(
+    requests: Evidence, criteria: Baseline
+) -> tuple[list[dict[str, Any]], list[str], list[tuple[float, str]]]:
+    """Percentiles that are missed, what is open, and how close those are that are met."""
     offenders: list[dict[str, Any]] = []
     open_: list[str] = []
     margins: list[tuple[float, str]] = []
     for record in requests.records:
-        if silent := _no_answer(record, requests.facts["timeout_ms"], criteria):
+        if silent := _no_answer(record, requests.facts, criteria):
             open_.append(silent)
             continue
         offenders += _failing(record, criteria)
@@ -70,7 +89,7 @@ def latency_baseline(requests: Evidence, criteria: Baseline) -> Judgement:
                 bound, target = f"at least {row['low']:.3g} ms", f"target {row['target']:g} ms"
                 offenders.append({**row, "problem": f"{what} is {bound}, {target}"})
             elif row["standing"] == "open":
-                open_.append(_still_needed(record, row))
+                open_.append(_still_needed(record, row, requests.facts))
             else:
                 margins.append(
                     (
@@ -78,24 +97,13 @@ def latency_baseline(requests: Evidence, criteria: Baseline) -> Judgement:
                         f"{what} at most {row['high']:.3g} of {row['target']:g} ms",
                     )
                 )
-    samples = sum(len(record["samples_ms"]) for record in requests.records)
-    if open_ and not offenders:
-        reason = Reason.INCONCLUSIVE if samples else Reason.NO_SAMPLES
-        return not_measured(reason, expected, _first(open_), samples)
-    closest = max(margins)[1] if margins else ""
-    return verdict_of(
-        offenders,
-        samples=samples,
-        expected=expected,
-        passed=f"all {questions} met; the closest: {closest}",
-        failed=f"{{n}} missed: {_first([o['problem'] for o in offenders])}",
-    )
+    return offenders, open_, margins
 
 
-def _no_answer(record: dict[str, Any], timeout_ms: float, criteria: Baseline) -> str | None:
+def _no_answer(record: dict[str, Any], facts: dict[str, Any], criteria: Baseline) -> str | None:
     """Why an endpoint was not measured: it did not give the answers that were to be timed."""
-    if "timeout" in record["errors"] and timeout_ms <= max(record["targets"].values()):
-        return f"{record['endpoint']}: target.http.timeout_s ends before its target does"
+    if "timeout" in record["errors"] and facts["timeout_ms"] <= max(record["targets"].values()):
+        return f"{record['endpoint']}: the time-out of the audit ends before its target does"
     failures = sum(record["errors"].get(kind, 0) for kind in FAILURES)
     if record["stub"] and not record["samples_ms"]:
         return f"{record['endpoint']}: a declared stub, which has nothing to time"
@@ -135,7 +143,7 @@ def _doubt(row: dict[str, Any], record: dict[str, Any], facts: dict[str, Any]) -
     return None
 
 
-def _still_needed(record: dict[str, Any], row: dict[str, Any]) -> str:
+def _still_needed(record: dict[str, Any], row: dict[str, Any], facts: dict[str, Any]) -> str:
     """What is missing to judge a percentile."""
     what, q = f"{row['endpoint']} {row['percentile']}", QUANTILES[row["percentile"]]
     taken, target = record["samples_ms"], row["target"]
@@ -144,7 +152,7 @@ def _still_needed(record: dict[str, Any], row: dict[str, Any]) -> str:
         needed = samples_for_bound(q, each)
         return (
             f"{what}: needs {needed} samples and has {row['samples']} (ended by "
-            f"{record['stopped']}); raise target.http.latency_sampling"
+            f"{record['stopped']}); raise {facts.get('sampling', 'target.http.latency_sampling')}"
         )
     met = sum(sample <= target for sample in taken) / len(taken)
     needed_ = samples_to_decide(met, q, each)
@@ -155,6 +163,6 @@ def _still_needed(record: dict[str, Any], row: dict[str, Any]) -> str:
     )
 
 
-def _first(sentences: list[str], most: int = 3) -> str:
+def first_of(sentences: list[str], most: int = 3) -> str:
     more = f"; and {len(sentences) - most} more" if len(sentences) > most else ""
     return "; ".join(sentences[:most]) + more

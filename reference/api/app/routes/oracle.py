@@ -192,16 +192,14 @@ def ask_time(body: Moment, principal: OracleWriter, request: Request) -> Reading
     return keep(principal, request, "time", result)
 
 
-@router.post("/question", status_code=201, responses=GUARDED | answers(504))
+@router.post("/question", status_code=201, responses=GUARDED)
 def ask_question(body: Question, principal: OracleWriter, request: Request) -> Reading:
     """What a question says; worded by the outside provider if `interpret` asks for that."""
     result = oracle.read_question(body.question)
     interpretation = None
     if body.interpret:
-        try:  # before any connection is taken: this waits for somebody else
-            interpretation = oracle.interpret(result["number"])
-        except oracle.ProviderTimeout:
-            raise HTTPException(504, "The interpretation provider did not answer.") from None
+        # Before any connection is taken: this waits for somebody else.
+        interpretation, result["worded_by"] = oracle.interpret(result["number"])
     return keep(
         principal,
         request,

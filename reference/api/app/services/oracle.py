@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import json
+import logging
+import urllib.request
 from datetime import date, datetime
 from typing import Any
 
@@ -11,8 +13,7 @@ from app.config import settings
 MASTER_NUMBERS = (11, 22, 33)
 
 
-class ProviderTimeout(Exception):
-    """The provider did not answer in time."""
+log = logging.getLogger(__name__)
 
 
 def reduce_number(number: int) -> int:
@@ -40,13 +41,27 @@ def read_question(question: str) -> dict[str, Any]:
     return {"number": reduce_number(sum(ord(letter) for letter in question))}
 
 
-def interpret(number: int) -> str:
-    """Ask the provider to word an answer. It is simulated: it takes its time and then agrees.
+def interpret(number: int) -> tuple[str, str]:
+    """A number in words, and whose words they are: the provider's, or the oracle's own where it
+    gives none in time.
 
     Only the number leaves the service, never the question.
     """
-    latency, patience = settings().ai_latency_seconds, settings().ai_timeout_seconds
-    time.sleep(min(latency, patience))
-    if latency > patience:
-        raise ProviderTimeout
-    return f"The number {number} asks for patience; what is measured twice stands. 🌱 صبر کن."
+    try:
+        return ask_provider({"number": number}), "provider"
+    except (OSError, ValueError, KeyError) as broke:  # no answer, an error as answer, or no words
+        log.warning("the provider gave no words: %s", type(broke).__name__)
+        return own_words(number), "oracle"
+
+
+def ask_provider(body: dict[str, Any]) -> str:
+    """The provider's words; waits no longer than it may."""
+    request = urllib.request.Request(settings().ai_url, json.dumps(body).encode())
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=settings().ai_timeout_seconds) as answer:
+        return str(json.load(answer)["text"])
+
+
+def own_words(number: int) -> str:
+    """What the oracle says by itself."""
+    return f"The number {number} speaks for itself today. 🌱"
