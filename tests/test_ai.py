@@ -69,7 +69,7 @@ def judged(ports, kinds=KINDS, leave="normal", limits=False, permit=("active", "
             "enter": told(kind),
             "leave": told(leave) if leave else ["false"],
             "slow_s": 0.5,
-            "within_s": 1.5,
+            "within_s": 1.2,
             "back_within_s": 0.2,
             "statuses": [200, 429] if limits else [200],
             "contains": "ours",
