@@ -55,6 +55,7 @@ def quickly(target):
     sampling = target.http.latency_sampling.model_copy(update={"max_samples": 30, "max_seconds": 2})
     changed = {
         "http": target.http.model_copy(update={"latency_sampling": sampling}),
+        "ai": target.ai.model_copy(update={"sampling": sampling}),
         "load": target.load.model_copy(
             update={"duration_s": 2, "warm_up_s": 0.5, "steps": [5], "step_s": 2}
         ),

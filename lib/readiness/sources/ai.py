@@ -79,7 +79,8 @@ def _situations_planned(target: Target, _operations: list[str]) -> Iterable[Plan
             yield from (Planned(other.operation, beside) for other in ai.meanwhile)
         yield Planned(ai.provider.operation, 3 + tries)
         roles = [request.as_role for request in (*ai.endpoints, *ai.meanwhile)]
-        yield from planning.logins(http, *roles)
+        for _ in range(1 + len(ai.endpoints)):  # clients, each of which logs in
+            yield from planning.logins(http, *roles)
 
 
 @source("active", plan=_situations_planned)
