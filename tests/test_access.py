@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from readiness.check import catalogue
-from readiness.finding import Status
+from readiness.finding import Severity, Status
 from readiness.loopback import Response, serve
 from readiness.sources.authentication import attempts
 from readiness.sources.guessing import guesses
@@ -133,3 +133,17 @@ def test_objects_made_to_be_tried_at_are_taken_away():
     assert [r["got_through"] for r in evidence.facts["others"]] == [False] * 3
     assert options["books"] == {}
     assert not any(r["left"] for r in evidence.facts["others"])
+
+
+def test_who_was_only_told_that_there_is_no_such_object_is_less_grave_than_who_was_let_in():
+    """An Airflow looks its object up first, and refuses its viewer where there is one."""
+    scopes = catalogue("security")["SEC-AUTHZ-SCOPES"]
+    known = next(s for s in scopes.specimens if s.name == "reader-may-delete")
+    with known.target() as target:
+        evidence = matrix(target)
+    told = scopes.assess([evidence], scopes.criteria())
+    assert told.severity is Severity.HIGH
+    assert "told about the object, and not refused, at DELETE /books/{id} (404)" in told.observed
+    for cell in evidence.records:
+        cell["answer"] = "open" if cell["answer"] == "reached" else cell["answer"]
+    assert scopes.assess([evidence], scopes.criteria()).severity is None

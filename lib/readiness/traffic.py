@@ -47,6 +47,7 @@ class Traffic:
     limits: set[str] = field(default_factory=set)
     stopped: str = ""
     met: dict[Any, Any] = field(default_factory=dict)  # answers of each class; see sources.met
+    cookies: dict[tuple[str, str], Any] = field(default_factory=dict)  # the answer that set each
     _of_operation: dict[str, list[float]] = field(default_factory=dict)
     _latest: list[bool] = field(default_factory=list)
 

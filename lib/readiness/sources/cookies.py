@@ -85,20 +85,22 @@ def attributes(set_cookie: str) -> dict[str, Any]:
     }
 
 
-def set_by(responses: Evidence) -> list[dict[str, Any]]:
-    """The cookies that the classes of response set, each with the class that set it."""
-    return [
+def set_by(responses: Evidence, login: Evidence, met: Evidence) -> list[dict[str, Any]]:
+    """The cookies of the classes of response, and those that only another answer set."""
+    declared = [
         {"where": record["class"], **attributes(value)}
         for record in responses.records
         for name, value in record["headers"]
         if name == "set-cookie"
     ]
+    known = {row["cookie"] for row in [*declared, *login.records]}
+    return declared + [row for row in met.facts["cookies"] if row["cookie"] not in known]
 
 
-def cookie_table(responses: Evidence, login: Evidence) -> Any:
+def cookie_table(responses: Evidence, login: Evidence, met: Evidence) -> Any:
     """A data frame: one row a cookie and place where it was set."""
     import pandas as pd
 
-    rows = set_by(responses) + [{"where": "login", **row} for row in login.records]
+    rows = set_by(responses, login, met) + [{"where": "login", **row} for row in login.records]
     columns = ["where", "cookie", "secure", "http_only", "same_site", "path", "domain"]
     return pd.DataFrame(rows, columns=columns)

@@ -31,6 +31,7 @@ CLIENT_ERRORS = (401, 403, 404, 405, 422, 429)
 ASSET = re.compile(r"javascript|text/css|image/|font|wasm")
 NONCE = re.compile(r"'nonce-[^']*'")
 MOST_OF_A_STATUS = 6  # answers with different security headers
+MOST_COOKIES = 100
 MOST_TEXT = 200_000  # bytes of a page
 
 
@@ -72,7 +73,14 @@ class Met:
 
 
 def meet(traffic: Traffic, base: str, operation: str, exchange: Exchange) -> None:
-    """Remember an answer if it is of a class that browsers see, and the first with its headers."""
+    """Remember an answer if it is of a class that browsers see, and the first with its headers.
+
+    Likewise the first that sets a cookie: a login that nobody declared may be where a session is.
+    """
+    met = Met(base, COLLECTING.get(), operation, replace(exchange, body=b""))
+    for name, value in exchange.headers:
+        if name == "set-cookie" and len(traffic.cookies) < MOST_COOKIES:
+            traffic.cookies.setdefault((base, value.partition("=")[0].strip()), met)
     kind = class_of(exchange)
     if not kind:
         return
@@ -80,8 +88,7 @@ def meet(traffic: Traffic, base: str, operation: str, exchange: Exchange) -> Non
     key = (base, kind, guarded(exchange))
     if key not in traffic.met and len(alike) < MOST_OF_A_STATUS:
         kept = exchange.body[:MOST_TEXT] if is_html(exchange.header("content-type")) else b""
-        met = Met(base, COLLECTING.get(), operation, replace(exchange, body=kept))
-        traffic.met[key] = met
+        traffic.met[key] = replace(met, exchange=replace(exchange, body=kept))
 
 
 def guarded(exchange: Exchange) -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,7 @@ from ..target import Http, Target, need
 from ..traffic import Planned
 from . import planning
 from .client import SAFE_METHODS, Client, client, reached
+from .cookies import attributes
 from .exchange import REDIRECTS, Met, class_of
 from .http import record_of, ways
 from .page import described
@@ -40,11 +41,13 @@ def classes(target: Target) -> Collected:
     Of a class that neither the parameters declare nor anybody met, one is tried for: a page at the
     root, a script that a page loads, a redirect by the slash at the end of a declared path, a 429
     by a burst at a declared rate limit, where active is permitted. A 500 is never provoked.
-    ``facts.not_had`` says why there is none of the others.
+    ``facts.not_had`` says why there is none of the others, ``facts.cookies`` which cookies any
+    answer set, by name and attributes.
     """
     http = need(target.http, "target.http")
     records: list[dict[str, Any]] = []
     not_had: dict[str, str] = {}
+    cookies: list[dict[str, Any]] = []
     for way, through in ways(target, http).items():
         with client(through) as http_client:
             hunt = _Hunt(http_client, http)
@@ -55,7 +58,8 @@ def classes(target: Target) -> Collected:
                 if met.source != "http.response_classes":
                     name = f"{class_of(met.exchange)}, met{way}"
                     records.append(record_of(name, met.operation, met.exchange))
-    return Collected(records, {"not_had": not_had})
+            cookies += hunt.cookies()
+    return Collected(records, {"not_had": not_had, "cookies": cookies})
 
 
 def _declared(http: Http) -> set[str]:
@@ -77,6 +81,16 @@ class _Hunt:
     def met(self) -> list[Met]:
         known: Iterable[Met] = self.client.target.traffic.met.values()
         return [one for one in known if one.base == self.client.base]
+
+    def cookies(self) -> list[dict[str, Any]]:
+        """The cookies that an answer set, each as it was set first and where that was."""
+        return [
+            {"where": met.operation, **attributes(value)}
+            for (base, cookie), met in self.client.target.traffic.cookies.items()
+            for name, value in met.exchange.headers
+            if base == self.client.base and name == "set-cookie"
+            if value.partition("=")[0].strip() == cookie
+        ]
 
     def has(self, wanted: str) -> bool:
         return any(class_of(one.exchange) == wanted for one in self.met())

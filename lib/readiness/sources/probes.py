@@ -64,7 +64,8 @@ def parameters(target: Target) -> Collected:
 
     ``found`` names what was taken for code and how that showed; ``reflected`` describes an answer
     in which markup came back as it was sent. ``note`` says why a parameter was not probed, or not
-    to the end. What a probe created is removed where the API knows how; the rest is counted.
+    to the end, and ``kept_out`` what may have stood before the code. What a probe created is
+    removed where the API knows how; the rest is counted.
     """
     http = need(target.http, "target.http")
     with client(target) as http_client:
@@ -261,11 +262,11 @@ class _Prober:
         row |= {"usual_status": first.status, "kept_out": _kept_out(first, open_to_all)}
         if not row["kept_out"] and self._like_absent(point, first):
             row["kept_out"] = "absent"
-        if not row["kept_out"] and _of_nobodys_object(point, first):
-            row["kept_out"] = "nobody's object"
         if row["kept_out"]:
             row["note"] = f"{row['kept_out']}: {first.error or first.status}"
             return None
+        if _of_nobodys_object(point, first):  # probed all the same, but not known to be reached
+            row["kept_out"] = "nobody's object"
         if point.operation.name in self.broken:
             raise _Unremovable
         second = self._send(point, point.value)
@@ -428,9 +429,10 @@ def _written(value: str) -> set[str]:
 
 
 def _of_nobodys_object(point: Point, answer: Exchange) -> bool:
-    """Whether a body was not looked at, as its object does not exist: no real one is changed."""
-    of_an_object = point.where == "body" and "{" in point.operation.template
-    return of_an_object and answer.status in (404, 410)
+    """Whether the answer may have been about another parameter, whose object does not exist."""
+    operation = point.operation
+    others = len(operation.parameters) + bool(operation.body_type) > 1 or point.where == "body"
+    return answer.status in (404, 410) and point.where != "path" and others
 
 
 def _kept_out(exchange: Exchange, open_to_all: bool) -> str | None:

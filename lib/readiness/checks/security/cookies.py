@@ -10,6 +10,7 @@ from readiness.evidence import Evidence
 from readiness.finding import Judgement, Reason, Status, counted, not_measured
 from readiness.sources.cookies import at_login, set_by
 from readiness.sources.http import response_classes
+from readiness.sources.met import classes
 
 TOKEN = re.compile(r"c[sr]rf|xsrf", re.I)  # to be read by the page's own script and sent back
 
@@ -21,15 +22,18 @@ class Cookies(Criteria):
 
 @check(
     "SEC-COOKIES",
-    sources=[response_classes, at_login],
+    sources=[response_classes, at_login, classes],
     severity="medium",
     criteria=Cookies,
     references=["CWE-614", "CWE-1004", "CWE-1275", "OWASP ASVS 5.0 3.3", "RFC 6265bis"],
 )
-def session_cookies(responses: Evidence, login: Evidence, criteria: Cookies) -> Judgement:
+def session_cookies(
+    responses: Evidence, login: Evidence, met: Evidence, criteria: Cookies
+) -> Judgement:
     """Secure, HttpOnly, SameSite on session cookies
 
-    The cookies of every class of response and of one login are read. Each must be Secure; one that
+    The cookies of every class of response, of one login and of every other answer that the audit
+    was given are read. Each must be Secure; one that
     logging in set, or that is called like a session, must be HttpOnly and say SameSite too. A token
     against forged requests is meant to be read by script and need not be HttpOnly.
 
@@ -41,7 +45,7 @@ def session_cookies(responses: Evidence, login: Evidence, criteria: Cookies) -> 
     """
     expected = "every cookie Secure; session cookies HttpOnly and SameSite=Lax or Strict"
     seen = [r for r in responses.records if r["as_expected"]]
-    rows = [(row, False) for row in set_by(responses)]
+    rows = [(row, False) for row in set_by(responses, login, met)]
     rows += [({"where": "login", **row}, True) for row in login.records]
     rows = [(r, own) for r, own in rows if not r["removed"] and r["cookie"] not in criteria.ignore]
     looked_at = len(seen) + (login.facts["status"] is not None)

@@ -34,9 +34,11 @@ def as_declared(cells: Evidence, criteria: Scopes) -> Judgement:
     Every operation is asked for by every role, and the answer compared with the scopes that the
     API document asks for, or with the roles that the parameters name. 403 is a refusal; an answer
     about the object (404), about the body (422) or with success means that the role was let in.
-    Then one user tries to list, read, change and delete an object that another user of the same
-    role has just made; whether it was changed, its owner looks. Values within an object that only
-    some may see, and what a role may do once its body is right, are not tried.
+    A 404 alone is less grave, as the service may look the object up before it asks who is calling,
+    and refuse where there is one. Then one user tries to list, read, change and delete an object
+    that another user of the same role has just made; whether it was changed, its owner looks.
+    Values within an object that only some may see, and what a role may do once its body is right,
+    are not tried.
 
     Why: most break-ins of APIs are one changed identifier in a request that is otherwise right.
     Bad: a reader who may delete; an identifier that is not checked against its owner; a list
@@ -55,7 +57,8 @@ def as_declared(cells: Evidence, criteria: Scopes) -> Judgement:
         found = [*offenders, *too_strict]
         shown = "; ".join(o["problem"] for o in found[:4])
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-        severity = None if offenders else Severity.MEDIUM
+        looked = all(o.get("answer") == "reached" for o in offenders)
+        severity = (Severity.HIGH if looked else None) if offenders else Severity.MEDIUM
         return Judgement(
             Status.FAIL, expected, shown + more, samples, offenders=found, severity=severity
         )
@@ -67,12 +70,14 @@ def as_declared(cells: Evidence, criteria: Scopes) -> Judgement:
 
 def _told(cell: dict[str, Any]) -> dict[str, Any]:
     said = "let in" if cell["seen"] == "allowed" else "refused"
+    said = "told about the object, and not refused," if cell["answer"] == "reached" else said
     made = cell["operation"].startswith("POST ") and opened(cell["status"])
     left = "; what that made is not removed" if made and said == "let in" else ""
     return {
         "operation": cell["operation"],
         "role": cell["role"],
         "declared": cell["declared"],
+        "answer": cell["answer"],
         "status": cell["status"],
         "problem": f"{cell['role']} is {said} at {cell['operation']} ({cell['status']}), "
         f"declared {cell['declared']}{left}",

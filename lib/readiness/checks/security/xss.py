@@ -84,6 +84,8 @@ def no_cross_site_scripting(
         return not_measured(Reason.INCONCLUSIVE, expected, why, samples)
     clean = [r for r in front_end.records if r["sanitised"]]
     said = f"markup did not come back in a page from {counted(len(reached), 'parameter')}; "
+    if behind := len(possible) - len(reached):
+        said += f"{counted(behind, 'parameter')} not reached; "
     said += f"{counted(front_end.facts['files'], 'file')} of front end and templates, "
     said += f"{counted(len(clean), 'sink')}, sanitised" if clean else "no sink"
     if minified := front_end.facts["minified"]:
