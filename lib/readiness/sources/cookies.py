@@ -94,7 +94,7 @@ def set_by(responses: Evidence, login: Evidence, met: Evidence) -> list[dict[str
         if name == "set-cookie"
     ]
     known = {row["cookie"] for row in [*declared, *login.records]}
-    return declared + [row for row in met.facts["cookies"] if row["cookie"] not in known]
+    return declared + [row for row in met.facts.get("cookies", []) if row["cookie"] not in known]
 
 
 def cookie_table(responses: Evidence, login: Evidence, met: Evidence) -> Any:
