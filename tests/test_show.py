@@ -2,10 +2,11 @@
 
 import json
 
+import pandas as pd
 import pytest
 import sample_run
 from readiness.finding import Status
-from readiness.report import display
+from readiness.report import display, html
 from readiness.report.figure_table import data_table
 from readiness.report.look import Figure
 from readiness.report.markdown import markdown_of
@@ -119,3 +120,15 @@ def test_half_a_character_from_the_target_stays_evidence():
     assert evidence.problem is None
     assert evidence.intact
     evidence.to_json().encode()
+
+
+def test_a_table_without_rows_is_a_sentence():
+    said = html.html_of([display.table_of(pd.DataFrame(columns=["a"]), "Values in clear")])
+    assert said == "<p><strong>Values in clear.</strong> No rows.</p>"
+
+
+def test_long_words_of_a_wide_table_have_joints_and_entities_stay_whole():
+    row = {**dict.fromkeys("abcd", "x"), "e": "nextval('public.visits_id_seq'::regclass) & <b>"}
+    said = html.html_of([display.table_of(pd.DataFrame([row]))])
+    assert "<td>nextval(<wbr>&#x27;public.<wbr>visits_<wbr>id_<wbr>seq" in said
+    assert "&amp; &lt;b&gt;</td>" in said

@@ -66,6 +66,9 @@ class _Html(Writer):
 
     def table(self, block: Table) -> str:
         heads = block.heads()
+        if not heads:  # a caption is as wide as its table, which here is nothing
+            said = f"<strong>{as_html(block.caption)}.</strong> " if block.caption else ""
+            return f"<p>{said}{as_html(block.note)}</p>"
         caption = f"<caption>{as_html(block.caption)}</caption>" if block.caption else ""
         numbers = [_attribute("class", "n" if c.number else "") for c in heads]
         head = "".join(
