@@ -99,6 +99,15 @@ def test_a_run_holds_what_design_says(wanted):
     assert not [p for p in folder.parent.iterdir() if p.name.startswith(".2")]
 
 
+def test_a_check_without_an_answer_is_not_calibrated(wanted):
+    """There is none to believe; over plain HTTP a missing HSTS is not measured."""
+    asked = "audit.judge(headers.strict_transport_security, responses, others)"
+    _, findings = run(wanted, f"{JUDGE}\n{asked}", CONCLUDE)
+    assert findings[CHECK].calibration.holds
+    assert findings["SEC-HEADERS-HSTS"].status is Status.NOT_MEASURED
+    assert findings["SEC-HEADERS-HSTS"].calibration is None
+
+
 BROKEN = {
     "raises": 'raise RuntimeError("boom")',
     "kills its kernel": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",

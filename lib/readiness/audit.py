@@ -129,11 +129,12 @@ class Audit:
         if changed:
             given[check.id] = {**given.get(check.id, {}), **changed}
         criteria = criteria_for(check, given, self._where)
-        calibration = calibrate(check, criteria)
         judgement = check.assess(evidence, criteria)
         if reason := self.target.not_applicable.get(check.id):
             judgement = Judgement(Status.NOT_APPLICABLE, check.title, f"declared: {reason}")
-        elif judgement.status.known and not calibration.holds:
+        # Where there is no answer, there is none to believe.
+        calibration = calibrate(check, criteria) if judgement.status.known else None
+        if calibration and not calibration.holds:
             judgement = _uncalibrated(judgement, calibration.results())
         took = time.perf_counter() - started + sum(e.duration_s for e in evidence)
         return Finding(
