@@ -88,9 +88,9 @@ def _gap(row: dict[str, Any]) -> str:
 def _passed(credentials: Evidence) -> str:
     facts = credentials.facts
     said = (
-        f"{counted(len(credentials.records), 'credential')} refused, {facts['presented']} times "
-        f"each on new connections: every one of up to {facts['workers']} processes was met with a "
-        f"probability of {facts['probability']:g}, if they take equal shares"
+        f"{counted(len(credentials.records), 'credential')} refused, at least {facts['presented']} "
+        f"times each on new connections: every one of up to {facts['workers']} processes was met "
+        f"with a probability of {facts['probability']:g}, if they take equal shares"
     )
     met = {name for row in credentials.records for name in row["workers_after"]}
     said += f"; {counted(len(met), 'worker')} named themselves" if met else ""
