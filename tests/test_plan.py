@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -66,7 +67,11 @@ def quickly(target):
 
 
 def served(log):
-    """What the service itself says that it was asked: how often by each method."""
+    """What the service itself says that it was asked, once it has written down all of it: how
+    often by each method."""
+    size = -1
+    while size != (size := log.stat().st_size):
+        time.sleep(0.3)
     lines = (json.loads(line) for line in log.read_text().splitlines() if '"method"' in line)
     return Counter(line["method"] for line in lines if line.get("message") == "request")
 
