@@ -90,7 +90,7 @@ def steps(target: Target) -> Collected:
         {**seen["facts"], "categories": seen["categories"]}
         for seen in collected.facts.pop("phases")
     ]
-    collected.facts |= {"steps_asked": counts, "users_wanted": load.users}
+    collected.facts |= {"steps_asked": counts, "users_wanted": load.expected_users or load.users}
     return collected
 
 

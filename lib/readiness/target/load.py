@@ -67,6 +67,7 @@ class Load(Section):
     hosts: int = Field(default=0, ge=0, le=1000)  # how many of those are waited for
     steps: list[int] = []  # users at each step, for the capacity; without them it is not measured
     step_s: float = Field(default=30, gt=0)
+    expected_users: int | None = Field(default=None, ge=1)  # to be carried; default: users
     # Whose memory is watched: by default what listens at base_url, where that is this machine.
     pid_file: Deferred | None = None
     containers: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]] = []

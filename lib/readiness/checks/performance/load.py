@@ -94,9 +94,6 @@ def latency_under_load(load: Evidence, criteria: UnderLoad) -> Judgement:
 
 
 class Capacity(Criteria):
-    users: int | None = Field(
-        default=None, ge=1
-    )  # that must be carried; default: those of the load
     min_ceiling_factor: float = Field(default=2, ge=1)
     max_turned_away: float = Field(default=0.05, ge=0, lt=1)
 
@@ -120,7 +117,7 @@ def capacity(ladder: Evidence, criteria: Capacity) -> Judgement:
     Remedy: the row of the first miss says which resource was at its limit, if any was seen. Raise
     that one, and measure again: the next limit shows only then.
     """
-    wanted = criteria.users or ladder.facts["users_wanted"]
+    wanted = ladder.facts["users_wanted"]
     expected = f"targets met with {counted(wanted, 'user')} at least"
     samples = sum(row["samples"] for step in ladder.records for row in step["categories"])
     if not samples:
