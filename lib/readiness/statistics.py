@@ -14,6 +14,7 @@ from functools import lru_cache
 
 MOST_SAMPLES = 20_000  # where the question how many are needed is given up
 FEWEST_FOR_A_SLOPE = 8
+ROUNDING = 1e-9  # of sums of floating-point probabilities, relatively
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def quantile_ranks(n: int, q: float, confidence: float) -> tuple[int | None, int
     """
     if not 0 < q < 1 or not 0 < confidence < 1:
         raise ValueError("q and confidence lie between 0 and 1")
-    risk = 1 - confidence
+    risk = (1 - confidence) * (1 + ROUNDING)  # a probability that equals it is not beyond it
     # Further from the middle than this lies less than any risk that is asked for.
     reach = math.ceil(12 * math.sqrt(n * q * (1 - q)) + 40)
     lowest, highest = max(0, math.floor(n * q) - reach), min(n, math.ceil(n * q) + reach)
