@@ -10,6 +10,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +60,23 @@ def program(*names):
             pytest.fail(f"{missing}, which CI must have")
         pytest.skip(missing)
     return found
+
+
+@contextmanager
+def own_stack():
+    """A reference stack that nobody else asks; its variables are set within the block."""
+    from readiness import reference
+
+    state, before = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp")), dict(os.environ)
+    try:
+        running = reference.stack().up(state)
+        os.environ.update(running.environment())
+        yield running
+    finally:
+        reference.stack().down(state)
+        Path(f"{state}.lock").unlink(missing_ok=True)
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

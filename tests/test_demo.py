@@ -3,11 +3,10 @@ notebooks is the picture that README tells of."""
 
 import json
 import os
-import tempfile
-from pathlib import Path
 
 import pytest
-from readiness import postgresql, reference, runner
+from conftest import own_stack
+from readiness import postgresql, runner
 from readiness.record import Record
 
 pytestmark = pytest.mark.slow
@@ -23,21 +22,15 @@ PICTURE = {
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory):
-    stack = reference.stack()
-    state = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("READINESS_POSTGRESQL", "wheel")
         postgresql.installation.cache_clear()
         try:
-            running = stack.up(state)
-            running.reports()
-            for name, value in running.environment().items():
-                patch.setenv(name, value)
-            outputs = tmp_path_factory.mktemp("outputs")
-            yield runner.audit(runner.request("demo", areas=list(PICTURE), outputs=outputs))
+            with own_stack() as running:
+                running.reports()
+                outputs = tmp_path_factory.mktemp("outputs")
+                yield runner.audit(runner.request("demo", areas=list(PICTURE), outputs=outputs))
         finally:
-            stack.down(state)
-            Path(f"{state}.lock").unlink(missing_ok=True)
             postgresql.installation.cache_clear()
 
 

@@ -9,12 +9,11 @@ Faults that start the API anew are one group, all others another; each group has
 import fcntl
 import os
 import shutil
-import tempfile
-from pathlib import Path
 
 import evidence_run
 import pytest
 import yaml
+from conftest import own_stack
 from plain import judge, sources
 from readiness import reference
 from readiness.check import catalogue
@@ -133,22 +132,14 @@ def stack(tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     made = shared / "reports"
-    state = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
-    try:
-        running = REFERENCE.up(state)
+    with own_stack() as running:
         with (shared / "reports.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if made.exists():
-                shutil.copytree(made, state / "reports")
+                shutil.copytree(made, running.state / "reports")
             running.reports()
-            shutil.copytree(state / "reports", made, dirs_exist_ok=True)
-        before = dict(os.environ)
+            shutil.copytree(running.state / "reports", made, dirs_exist_ok=True)
         yield running
-        os.environ.clear()
-        os.environ.update(before)
-    finally:
-        REFERENCE.down(state)
-        Path(f"{state}.lock").unlink(missing_ok=True)
 
 
 def collect(stack, names):

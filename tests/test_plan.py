@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from readiness import reference
+from conftest import own_stack
 from readiness.check import catalogue
 from readiness.finding import AREAS
 from readiness.loopback import Response, serve
@@ -82,11 +81,8 @@ def test_the_audit_of_the_reference_stack_sends_no_more_than_planned():
 
     What the pages of the front end load is the browser's business: only the pages are planned.
     """
-    state = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))  # nobody else asks this stack
-    running = reference.stack().up(state)
-    os.environ.update(running.environment())
-    log, unplanned = Path(os.environ["NPS_LOG_FILE"]), set()
-    try:
+    with own_stack():
+        log, unplanned = Path(os.environ["NPS_LOG_FILE"]), set()
         parameters = load("demo")
         with client(parameters.target) as http_client:
             operations = [o.name for o in read_api(parameters.target, http_client).operations]
@@ -109,6 +105,3 @@ def test_the_audit_of_the_reference_stack_sends_no_more_than_planned():
                 over = {m: (n, most[m]) for m, n in (sent | said).items() if n > most[m]}
                 assert not over, f"{source.name} sent more than planned: {over}"
         assert not unplanned
-    finally:
-        reference.stack().down(state)
-        Path(f"{state}.lock").unlink(missing_ok=True)

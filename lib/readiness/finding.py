@@ -118,6 +118,12 @@ def verdict_of(
     return Judgement(Status.PASS, expected, passed, samples, strength=strength)
 
 
+def first_of(sentences: list[str], most: int = 3) -> str:
+    """The first few sentences in one, and how many more there are."""
+    more = f"; and {len(sentences) - most} more" if len(sentences) > most else ""
+    return "; ".join(sentences[:most]) + more
+
+
 def counted(number: int, noun: str) -> str:
     """``1 service``, ``2 services``, ``1,871 tests``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -3,12 +3,10 @@ provider is slow, down, hanging or turns them away."""
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from pathlib import Path
 from typing import Any
 
 from ..evidence import Collected, source
@@ -22,7 +20,7 @@ from .latency import nothing_to_do, own_time, sample
 from .latency import planned as planned_samples
 from .latency_requests import TIMED_OUT, failure, made_unique, removed
 from .outage import taken_away
-from .program import own_environment, run
+from .program import for_commands, run
 
 QUIET_S = 0.5  # in which nobody else may call the provider
 GRACE_S = 1.0  # that the audit waits beyond what an answer may take
@@ -254,15 +252,9 @@ def _calls(target: Target, provider: Provider | None) -> int | None:
     """How many calls the provider says that it has received; None where nobody counts them."""
     if provider is None:
         return None
-    where = target.repository.path.value() if target.repository else None
-    values = {name: value.value() for name, value in provider.environment.items()}
-    with tempfile.TemporaryDirectory(prefix="readiness-ai-") as home:
-        done = run(
-            [part.value() for part in provider.calls],
-            environment=own_environment(Path(home)) | values,
-            timeout_s=provider.timeout_s,
-            folder=Path(where or home),
-        )
+    with for_commands(target, provider.environment) as (folder, environment):
+        command = [part.value() for part in provider.calls]
+        done = run(command, environment=environment, timeout_s=provider.timeout_s, folder=folder)
     said = done.output.strip()
     if done.returncode != 0 or not said.isdecimal():
         ended = f"exit {done.returncode}, {(said or done.errors.strip())[-120:]!r}"

@@ -14,7 +14,7 @@ from . import planning
 from .client import SAFE_METHODS, Client, client, reached
 from .cookies import attributes
 from .exchange import REDIRECTS, Met, class_of
-from .http import record_of, ways
+from .http import expected_of, record_of, ways
 from .page import described
 
 CLASSES = ("page", "static asset", "redirect", "401", "403", "404", "405", "422", "429", "500")
@@ -64,11 +64,7 @@ def classes(target: Target) -> Collected:
 
 def _declared(http: Http) -> set[str]:
     """The classes whose status some declared class has; a page or an asset cannot be told by it."""
-    statuses = {
-        status
-        for one in http.response_classes
-        for status in (one.status if isinstance(one.status, list) else [one.status])
-    }
+    statuses = {status for one in http.response_classes for status in expected_of(one)}
     return {"redirect" if status in REDIRECTS else str(status) for status in statuses}
 
 

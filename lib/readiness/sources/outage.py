@@ -3,11 +3,9 @@ back whatever becomes of the audit."""
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ..evidence import Collected, Evidence, source
@@ -15,9 +13,8 @@ from ..finding import NotMeasured
 from ..guard import Guard
 from ..target import HealthEndpoint, Outage, Request, Target, need
 from ..traffic import Planned
-from ..variables import Deferred
 from .client import Client, client
-from .program import own_environment, run
+from .program import for_commands, run
 
 STEADY = 3  # rounds in a row that must agree: there may be several workers
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0  # between rounds of asking
@@ -82,10 +79,7 @@ def _try(target: Target, dependency: Outage, watch: _Watch, facts: dict[str, Any
 @contextmanager
 def taken_away(target: Target, dependency: Outage, facts: dict[str, Any]) -> Iterator[None]:
     """The dependency is away within the block; it is given back even if taking it away failed."""
-    where = target.repository.path.value() if target.repository else None
-    with tempfile.TemporaryDirectory(prefix="readiness-outage-") as home:
-        folder = Path(where or home)
-        environment = own_environment(Path(home)) | _values(dependency.environment)
+    with for_commands(target, dependency.environment) as (folder, environment):
         back = [part.value() for part in dependency.give_back]
         guard = Guard(
             back,
@@ -149,10 +143,6 @@ class _Watch:
             "let_in": status not in NOT_LET_IN,
             "error": exchange.error,
         }
-
-
-def _values(environment: dict[str, Deferred]) -> dict[str, str]:
-    return {name: value.value() for name, value in environment.items()}
 
 
 def _last(said: str) -> str:

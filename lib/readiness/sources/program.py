@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ..finding import NotMeasured, Reason
+from ..target import Target
+from ..variables import Deferred
 
 KEPT = 200_000  # bytes of each output, from its end
 
@@ -68,6 +71,18 @@ def own_environment(home: Path) -> dict[str, str]:
     """What a program of the target sees of ours: PATH, and a folder to call its home."""
     own = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "TMPDIR": str(home)}
     return own | {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@contextmanager
+def for_commands(
+    target: Target, given: Mapping[str, Deferred]
+) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Where a command of the parameters runs, and its environment: in the repository's folder, if
+    there is one, with a folder of its own as home and what ``given`` names."""
+    where = target.repository.path.value() if target.repository else None
+    with tempfile.TemporaryDirectory(prefix="readiness-command-") as home:
+        values = {name: value.value() for name, value in given.items()}
+        yield Path(where or home), own_environment(Path(home)) | values
 
 
 class _Tail(threading.Thread):

@@ -7,11 +7,11 @@ from typing import Any
 
 from readiness.check import check
 from readiness.evidence import Evidence
-from readiness.finding import NOT_SET, Judgement, Reason, not_measured, verdict_of
+from readiness.finding import NOT_SET, Judgement, Reason, first_of, not_measured, verdict_of
 from readiness.sources.ai import alone, situations
 from readiness.target.ai import Kind
 
-from .latency import Baseline, against_targets, first_of
+from .latency import Baseline, against_targets
 
 NOT_TOLD = (401, 403, 429)  # of whoever stands before the service, or of its own limiter
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
-from readiness.finding import Judgement, Reason, not_measured, verdict_of
+from readiness.finding import Judgement, Reason, first_of, not_measured, verdict_of
 from readiness.sources.latency import QUANTILES, at_each_look, baseline, own_time, percentiles
 from readiness.statistics import samples_for_bound, samples_to_decide, share_at_least
 
@@ -161,8 +161,3 @@ def _still_needed(record: dict[str, Any], row: dict[str, Any], facts: dict[str, 
         f"{what}: between {row['low'] or 0:.3g} and {row['high']:.3g} ms at {row['samples']} "
         f"samples, target {target:g} ms; {more}"
     )
-
-
-def first_of(sentences: list[str], most: int = 3) -> str:
-    more = f"; and {len(sentences) - most} more" if len(sentences) > most else ""
-    return "; ".join(sentences[:most]) + more

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
-from readiness.finding import Judgement, Reason, counted, not_measured, verdict_of
+from readiness.finding import Judgement, Reason, counted, first_of, not_measured, verdict_of
 from readiness.sources.load import first_miss, missed, missed_in_words, percentiles, run, steps
 from readiness.sources.loading.plan import OWN_FAULT
 from readiness.statistics import share_at_least
@@ -80,7 +80,7 @@ def latency_under_load(load: Evidence, criteria: UnderLoad) -> Judgement:
         open_.append(f"only {facts['seconds']:.0f} of {facts['asked_s']:g} s: {why}")
     if open_ and not offenders:
         reason = Reason.INCONCLUSIVE if samples else Reason.NO_SAMPLES
-        return not_measured(reason, expected, _first(open_), samples)
+        return not_measured(reason, expected, first_of(open_), samples)
     failed = sum(row["problems"].get(kind, 0) for row in load.records for kind in OWN_FAULT)
     return verdict_of(
         offenders,
@@ -89,7 +89,7 @@ def latency_under_load(load: Evidence, criteria: UnderLoad) -> Judgement:
         passed=f"all targets met at {facts['per_s']:.0f} requests a second by {facts['users']} "
         f"users; {failed} of {requests:,} requests failed",
         failed=f"{{n}} missed at {facts['per_s']:.0f} requests a second: "
-        + _first([o["problem"] for o in offenders]),
+        + first_of([o["problem"] for o in offenders]),
     )
 
 
@@ -129,7 +129,7 @@ def capacity(ladder: Evidence, criteria: Capacity) -> Judgement:
         if limited := _limited(ladder, miss, criteria.min_ceiling_factor, criteria.max_turned_away):
             return not_measured(Reason.INCONCLUSIVE, expected, limited, samples)
         said = missed(miss)
-        problem = f"missed with {miss['users']} users: {_first(said)}{_gave_out(miss)}"
+        problem = f"missed with {miss['users']} users: {first_of(said)}{_gave_out(miss)}"
         return verdict_of(
             [{"users": miss["users"], "problem": problem, "missed": said}],
             samples=samples,
@@ -142,7 +142,7 @@ def capacity(ladder: Evidence, criteria: Capacity) -> Judgement:
     enough = next((step for step in ladder.records if step["users"] >= wanted), last)
     open_ = [_open(r) for r in percentiles(enough["categories"]) if r["standing"] == "open"]
     if max(carried, default=0) < wanted or doubt or open_:
-        why = doubt or (open_ and _first(open_)) or f"the last step had {last['users']} users"
+        why = doubt or (open_ and first_of(open_)) or f"the last step had {last['users']} users"
         stopped = f" ({ladder.facts['stopped']})" if ladder.facts["stopped"] else ""
         return not_measured(Reason.INCONCLUSIVE, expected, f"{best}, but {why}{stopped}", samples)
     beyond = f"first missed with {miss['users']}" if miss else "no step missed any"
@@ -251,8 +251,3 @@ def _gave_out(step: dict[str, Any]) -> str:
             "neither CPU, connections nor locks were at a limit: a pool, or a call elsewhere"
         )
     return f" ({'; '.join(said)})" if said else ""
-
-
-def _first(sentences: list[str], most: int = 3) -> str:
-    more = f"; and {len(sentences) - most} more" if len(sentences) > most else ""
-    return "; ".join(sentences[:most]) + more
