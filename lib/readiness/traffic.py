@@ -70,8 +70,9 @@ class Traffic:
             "ms": round(ms, 2),
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
-        self.entries.append(entry | ({"error": error} if error else {}))
-        return self.entries[-1]
+        entry |= {"error": error} if error else {}
+        self.entries.append(entry)
+        return entry
 
     def watch(
         self, entry: dict[str, Any], *, most_errors: float, slowdown: float, timed: bool

@@ -196,6 +196,11 @@ class Client:
         self._keep_pace({}, f"{method} {path}", patient=False)
         self._next = time.monotonic() + self._interval
 
+    def make_room(self, callers: int, headers: Mapping[str, str], operation: str) -> None:
+        """Wait until one may ask, and take the time of so many who are going to ask at once."""
+        self._keep_pace(headers, operation, patient=True)
+        self._next = time.monotonic() + callers * self._interval
+
     @property
     def trust(self) -> ssl.SSLContext:
         """The certificates that are believed of the service."""
@@ -227,7 +232,7 @@ class Client:
         form: Mapping[str, str] | None,
         content: bytes | None,
     ) -> Exchange:
-        self._next = time.monotonic() + self._interval
+        self._next = max(self._next, time.monotonic() + self._interval)
         # A login may have set a cookie; who a request comes from is said by its headers alone.
         self._transport.cookies.clear()
         started = time.perf_counter()
@@ -337,6 +342,12 @@ def reached(exchange: Exchange) -> Exchange:
             Reason.UNREACHABLE, f"{exchange.method} {exchange.path}: {exchange.error}"
         )
     return exchange
+
+
+def worker_of(http_client: Client, exchange: Exchange) -> str | None:
+    """The process that answered, by the name that it gives itself, where the service says it."""
+    header = http_client.http.worker_header
+    return (exchange.header(header.lower()) or "")[:60] or None if header else None
 
 
 def filled(value: Any, unique: str) -> Any:

@@ -7,6 +7,7 @@ on the connection gets what is left of the request's time.
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -15,8 +16,8 @@ import httpcore
 import httpx
 
 
-class Deadline:
-    """When the request under way must be over."""
+class Deadline(threading.local):
+    """When the request that this thread has under way must be over."""
 
     def __init__(self) -> None:
         self._at = float("inf")

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -17,11 +18,13 @@ from ..finding import NotMeasured, Reason
 from ..target import Metrics, Target, need
 from ..traffic import Planned
 from ..variables import Deferred
+from .callers import AT_ONCE, together
 from .http import Client, client
 from .prometheus import configuration
-from .scrape import OPENMETRICS, TEXT, Scrape, bad_histograms, matching, read, selector
+from .scrape import OPENMETRICS, TEXT, Sample, Scrape, bad_histograms, matching, read, selector
 
-BEFORE, AFTER, ROUNDS = 2, 3, 3  # scrapes around the requests, and how often each is sent
+BEFORE, AFTER = 1, 2  # rounds of scrapes around the requests, each of several at once
+TIMES = 3  # that each request is sent
 # Ends of the names whose values may only grow, by type of the family.
 CUMULATIVE: dict[str, tuple[str, ...]] = {
     "counter": ("_total",),
@@ -34,9 +37,9 @@ def _planned(target: Target, _operations: list[str]) -> Iterable[Planned]:
     http = target.http
     if http is None or http.metrics is None:
         return
-    yield Planned(f"GET {http.metrics.path}", 2 + BEFORE + AFTER)
+    yield Planned(f"GET {http.metrics.path}", 1 + (BEFORE + AFTER + 1) * AT_ONCE)
     for path in (*(endpoint.path for endpoint in http.health), "/", "/*"):
-        yield Planned(f"GET {path}", ROUNDS)
+        yield Planned(f"GET {path}", TIMES)
     yield from (Planned(f"GET (metrics of {job})", 3) for job in http.metrics.reachable)
 
 
@@ -45,21 +48,26 @@ def exposition(target: Target) -> Collected:
     """The metrics page, scraped before and after some requests to the service.
 
     A row a metric: its type, how many series it has, and their sum at each scrape. Label values,
-    which may name users, stay out. Each scrape comes over a new connection, so that several workers
-    get their turn. ``facts`` holds the scrapes, the wanted series, and Prometheus' configuration.
+    which may name users, stay out. Scrapes come in rounds of several at once, so that each worker
+    gets its turn. ``facts`` holds the scrapes, the wanted series, and Prometheus' configuration.
     """
     http = need(target.http, "target.http")
     metrics = need(http.metrics, "target.http.metrics")
     with client(_at(target, metrics.base_url or http.base_url)) as pages:
-        scrapes = [_scrape(pages, metrics, OPENMETRICS)]
+        headers = {name: value.value() for name, value in metrics.headers.items()}
+        page = pages.send("GET", metrics.path, headers={**headers, "Accept": OPENMETRICS})
+        scrapes = [read(page, OPENMETRICS)]
         if scrapes[0].exchange.status is None:
             raise NotMeasured(Reason.UNREACHABLE, f"{metrics.path}: {scrapes[0].exchange.error}")
-        scrapes += [_scrape(pages, metrics, TEXT) for _ in range(BEFORE)]
+        headers |= {"Accept": TEXT}
+        for _ in range(BEFORE):
+            scrapes += _round(pages, metrics.path, headers, scrapes)
         sent = _requests(target)
-        scrapes += [_scrape(pages, metrics, TEXT) for _ in range(AFTER)]
+        for _ in range(AFTER):
+            scrapes += _round(pages, metrics.path, headers, scrapes)
         if not any(_moved(_sums(scrapes, name)) for name in metrics.series):
             time.sleep(metrics.settle_s)
-            scrapes.append(_scrape(pages, metrics, TEXT))
+            scrapes += _round(pages, metrics.path, headers, scrapes)
     facts: dict[str, Any] = {
         "path": metrics.path,
         "scrapes": [scrape.row() for scrape in scrapes],
@@ -77,10 +85,12 @@ def exposition(target: Target) -> Collected:
     return Collected(_rows(scrapes[1:]), facts, tools)
 
 
-def _scrape(pages: Client, metrics: Metrics, accept: str) -> Scrape:
-    headers = {name: value.value() for name, value in metrics.headers.items()}
-    headers |= {"Accept": accept, "Connection": "close"}
-    return read(pages.send("GET", metrics.path, headers=headers), accept)
+def _round(
+    pages: Client, path: str, headers: dict[str, str], earlier: Sequence[Scrape]
+) -> list[Scrape]:
+    """Scrapes at once: which of them came first nobody knows, but all came after the earlier."""
+    answers = together(pages, "GET", path, AT_ONCE, headers=headers)
+    return [replace(read(answer, TEXT), round=earlier[-1].round + 1) for answer in answers]
 
 
 def _at(target: Target, base_url: Deferred) -> Target:
@@ -110,7 +120,7 @@ def _requests(target: Target) -> dict[str, int]:
     http = need(target.http, "target.http")
     paths = [*(endpoint.path for endpoint in http.health), "/", f"/{secrets.token_hex(8)}"]
     with client(target) as http_client:
-        answered = [http_client.send("GET", path).status for path in paths * ROUNDS]
+        answered = [http_client.send("GET", path).status for path in paths * TIMES]
     return {"sent": len(answered), "answered": sum(status is not None for status in answered)}
 
 
@@ -133,6 +143,7 @@ def _wanted(scrapes: Sequence[Scrape], series: str) -> dict[str, Any]:
     readable = [scrape for scrape in scrapes if not scrape.problem]
     last = readable[-1] if readable else scrapes[-1]
     samples = matching(last, series)
+    sums = _sums(scrapes, series)
     kinds = [last.types.get(n) for n in (name, f"{name}_count", f"{name}_total")]
     return {
         "series": series,
@@ -141,24 +152,31 @@ def _wanted(scrapes: Sequence[Scrape], series: str) -> dict[str, Any]:
         "type": next((kind for kind in kinds if kind), None),
         "not_a_number": bool(samples) and all(math.isnan(value) for value in samples),
         "age_s": round(last.age_s.get(name, 0.0), 1),
-        "sums": _sums(scrapes, series),
-        "moved": _moved(_sums(scrapes, series)),
+        "sums": sums,
+        "rounds": [scrape.round for scrape in scrapes[1:] if not scrape.problem],
+        "moved": _moved(sums),
     }
 
 
 def _rows(scrapes: Sequence[Scrape]) -> list[dict[str, Any]]:
-    """One row a metric over all scrapes, with how many of its series fell where none may."""
+    """One row a metric over all scrapes, with how many of its series fell where none may: below
+    what a scrape of an earlier round told."""
     readable = [scrape for scrape in scrapes if not scrape.problem]
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(readable))
     series: Counter[str] = Counter()
     fell: Counter[str] = Counter()
+    before: dict[Sample, float] = {}  # the most that rounds before this one told
+    latest: dict[Sample, float] = {}
     for number, scrape in enumerate(readable):
-        before = readable[number - 1].values if number else {}
-        for (name, labels), value in scrape.values.items():
+        if number and scrape.round != readable[number - 1].round:
+            before = dict(latest)
+        for sample, value in scrape.values.items():
+            name = sample[0]
             sums[name][number] += value
-            series[name] += number == 0 or (name, labels) not in before
+            series[name] += sample not in latest
             cumulative = name.endswith(CUMULATIVE.get(scrape.types[name], ()))
-            fell[name] += cumulative and value < before.get((name, labels), -math.inf)
+            fell[name] += cumulative and value < before.get(sample, -math.inf)
+            latest[sample] = max(value, latest.get(sample, -math.inf))
     kinds = {name: kind for scrape in readable for name, kind in scrape.types.items()}
     return [
         {
@@ -174,12 +192,14 @@ def _rows(scrapes: Sequence[Scrape]) -> list[dict[str, Any]]:
 
 
 def overview(evidence: Evidence) -> Any:
-    """A data frame: each scrape, with what came back."""
+    """A data frame: the scrapes, those alike in one row, with the most that came back."""
     import pandas as pd
 
-    names = ["asked_for", "status", "content_type", "bytes", "series", "problem"]
-    frame = pd.DataFrame(evidence.facts.get("scrapes", []), columns=names)
-    return frame.rename(columns={name: name.replace("_", " ") for name in names}).fillna("—")
+    told = ["asked_for", "status", "content_type", "problem"]
+    frame = pd.DataFrame(evidence.facts.get("scrapes", []), columns=[*told, "bytes", "series"])
+    alike = frame.fillna("—").groupby(told, sort=False)
+    frame = alike.agg(scrapes=("status", "size"), bytes=("bytes", "max"), series=("series", "max"))
+    return frame.reset_index().rename(columns={name: name.replace("_", " ") for name in told})
 
 
 def wanted(evidence: Evidence) -> Any:
@@ -195,24 +215,23 @@ def wanted(evidence: Evidence) -> Any:
 
 
 def movement_figure(evidence: Evidence) -> Any:
-    """A figure: what the wanted counters gained since the first scrape, scrape by scrape."""
+    """A figure: what the wanted counters gained since the first scrapes, round by round."""
     import plotly.graph_objects as go
 
     if not evidence.facts:
         return None
     figure = go.Figure()
     for row in evidence.facts.get("wanted", []):
-        sums = [value for value in row["sums"] if value is not None]
-        if row["type"] in CUMULATIVE and sums:
-            gained = [value - sums[0] for value in sums]
-            figure.add_scatter(
-                x=list(range(1, len(sums) + 1)), y=gained, mode="lines+markers", name=row["series"]
-            )
+        told = [(n, v) for n, v in zip(row["rounds"], row["sums"], strict=True) if v is not None]
+        if row["type"] in CUMULATIVE and told:
+            rounds, values = zip(*told, strict=True)
+            gained = [value - min(values) for value in values]
+            figure.add_scatter(x=rounds, y=gained, mode="markers", name=row["series"])
     sent = evidence.facts.get("requests_between", {}).get("sent", 0)
     if figure.data:
         figure.add_vline(
             x=BEFORE + 0.5, line_dash="dot", annotation_text=f"{sent} requests sent here"
         )
-    figure.update_xaxes(title="scrape", dtick=1)
+    figure.update_xaxes(title=f"round of {AT_ONCE} scrapes at once", dtick=1)
     figure.update_yaxes(title="counted since the first scrape", rangemode="tozero")
     return figure

@@ -15,15 +15,16 @@ import httpx
 
 from ..evidence import Collected, source
 from ..finding import NotMeasured, Reason
-from ..target import Logout, Revocation, Target, need
+from ..target import Revocation, Target, need
 from ..traffic import Planned
 from ..variables import keep_secret
 from .attempts import to_login
-from .client import Client, Exchange, client, filled
+from .callers import AT_ONCE, together
+from .client import Client, Exchange, client, filled, worker_of
 from .login import at, headers_with, log_in_as, opened, role_of, token_in
 
 FEWEST = 3  # presentations after, where one process answers and one would do
-BEFORE = 3  # presentations of the valid credential, so that a cache has it
+BEFORE = 8  # presentations of the valid credential, so that every process' cache has it
 PATIENCE = 10  # times as many, while a process that was seen before hides: shares are not equal
 
 
@@ -40,7 +41,7 @@ def planned(target: Target, _operations: list[str]) -> list[Planned]:
     logout = target.http.logout if target.http else None
     if target.http is None or logout is None:
         return []
-    asked = presentations(logout.workers, logout.probability)
+    asked = presentations(target.http.workers, logout.probability)
     plan = []
     for one in logout.credentials:
         role = target.http.roles.get(one.as_role)
@@ -49,7 +50,7 @@ def planned(target: Target, _operations: list[str]) -> list[Planned]:
         if one.issue:
             plan.append(Planned(one.issue))
         protected = _protected(target, one)
-        most = asked * PATIENCE if logout.worker_header else asked
+        most = asked * PATIENCE if target.http.worker_header else asked
         plan += [Planned(protected, BEFORE + most), Planned(one.revoke)]
         plan += [Planned(one.refresh, asked)] if one.refresh else []
     return plan
@@ -60,16 +61,16 @@ def revoked(target: Target) -> Collected:
     """One row for each credential that was issued and revoked, with every answer to it since."""
     http = need(target.http, "target.http")
     logout = need(http.logout, "target.http.logout")
-    asked = presentations(logout.workers, logout.probability)
+    asked = presentations(http.workers, logout.probability)
     records = []
     with client(target) as http_client:
         for one in logout.credentials:
-            records.append(_try(http_client, one, logout, asked))
-    facts = {"workers": logout.workers, "probability": logout.probability, "presented": asked}
+            records.append(_try(http_client, one, asked))
+    facts = {"workers": http.workers, "probability": logout.probability, "presented": asked}
     return Collected(records, facts, {"httpx": httpx.__version__})
 
 
-def _try(http_client: Client, wanted: Revocation, logout: Logout, asked: int) -> dict[str, Any]:
+def _try(http_client: Client, wanted: Revocation, asked: int) -> dict[str, Any]:
     protected = _protected(http_client.target, wanted)
     row: dict[str, Any] = {
         "credential": f"{wanted.issue or 'login'} as {wanted.as_role}",
@@ -85,9 +86,9 @@ def _try(http_client: Client, wanted: Revocation, logout: Logout, asked: int) ->
     }
     try:
         answer, headers, refresh = _issue(http_client, wanted)
-        row["before"] = _present(http_client, protected, headers, BEFORE, logout, row, "before")
+        row["before"] = _present(http_client, protected, headers, BEFORE, row, "before")
         row["revoked"] = _revoke(http_client, wanted, answer, headers).status
-        row["after"] = _present(http_client, protected, headers, asked, logout, row, "after")
+        row["after"] = _present(http_client, protected, headers, asked, row, "after")
         if wanted.refresh:
             row["refreshed"] = _renew(http_client, wanted, refresh, asked)
     except NotMeasured as gap:
@@ -130,24 +131,24 @@ def _present(
     protected: str,
     headers: dict[str, str],
     times: int,
-    logout: Logout,
     row: dict[str, Any],
     moment: str,
 ) -> list[int | None]:
-    """Present the credential so often, on a new connection each time; the answers' statuses.
+    """Present the credential so often, by several callers at once; the answers' statuses.
 
     Longer, within bounds, while a process that it met before it was revoked has not been met again.
     """
     method, path = protected.split(" ", 1)
     statuses: list[int | None] = []
     met: set[str] = set()
-    for n in range(times * PATIENCE):
-        if n >= times and met.issuperset(row["workers_before"]):
-            break
-        answer = http_client.send(method, path, headers=headers, fresh=True)
-        statuses.append(401 if to_login(answer) else answer.status)
-        if logout.worker_header and (name := answer.header(logout.worker_header.lower())):
-            met.add(name[:60])
+    more = times
+    while more:
+        for answer in together(http_client, method, path, more, headers=headers):
+            statuses.append(401 if to_login(answer) else answer.status)
+            if name := worker_of(http_client, answer):
+                met.add(name)
+        hiding = not met.issuperset(row["workers_before"])
+        more = min(AT_ONCE, times * PATIENCE - len(statuses)) if hiding else 0
     row[f"workers_{moment}"] = sorted(met)
     return statuses
 
@@ -181,11 +182,11 @@ def _renew(
         )
     method, path = need(wanted.refresh, "refresh").split(" ", 1)
     statuses: list[int | None] = []
-    for _ in range(asked):
-        body = {wanted.refresh_field.split(".")[-1]: refresh}
-        statuses.append(http_client.send(method, path, json=body, fresh=True).status)
-        if opened(statuses[-1]):
-            break
+    body = {wanted.refresh_field.split(".")[-1]: refresh}
+    while len(statuses) < asked and not any(map(opened, statuses)):
+        more = min(asked - len(statuses), AT_ONCE)
+        answers = together(http_client, method, path, more, headers={}, json=body)
+        statuses += [answer.status for answer in answers]
     return statuses
 
 

@@ -16,6 +16,7 @@ TEXT = "text/plain;version=0.0.4"
 OPENMETRICS = f"application/openmetrics-text;version=1.0.0,{TEXT};q=0.5"  # as Prometheus asks
 
 Labels = tuple[tuple[str, str], ...]
+Sample = tuple[str, Labels]
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,10 @@ class Scrape:
     problem: str | None = None  # why it is no exposition
     types: dict[str, str] = field(default_factory=dict)  # sample's name -> type of its family
     families: dict[str, str] = field(default_factory=dict)  # declared, with samples or without
-    values: dict[tuple[str, Labels], float] = field(default_factory=dict)
+    values: dict[Sample, float] = field(default_factory=dict)
     age_s: dict[str, float] = field(default_factory=dict)  # of samples that carry a time
     twice: tuple[str, ...] = ()
+    round: int = 0  # scrapes of one round were under way at once
 
     def row(self) -> dict[str, Any]:
         return {
@@ -66,7 +68,7 @@ def read(exchange: Exchange, accept: str = TEXT) -> Scrape:
 def _samples(exchange: Exchange, accept: str, families: Iterable[Any]) -> Scrape:
     types: dict[str, str] = {}
     declared: dict[str, str] = {}
-    values: dict[tuple[str, Labels], float] = {}
+    values: dict[Sample, float] = {}
     ages: dict[str, float] = {}
     twice = []
     for family in families:

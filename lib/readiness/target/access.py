@@ -46,9 +46,7 @@ class Logout(Section):
     """How a credential is revoked, and how many processes must learn of it."""
 
     credentials: list[Revocation]
-    workers: int = Field(default=8, ge=1, le=64)  # at most so many processes answer
     probability: float = Field(default=0.999, gt=0.5, lt=1)  # that each of them was met
-    worker_header: str | None = None  # names the process in its answer, where the service says it
 
 
 class Account(Section):

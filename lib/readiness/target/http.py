@@ -223,6 +223,8 @@ class Http(Section):
     outages: list[Outage] = []
     latency: list[LatencyTarget] = []
     latency_sampling: LatencySampling = LatencySampling()
+    workers: int = Field(default=8, ge=1, le=64)  # at most so many processes answer
+    worker_header: str | None = None  # names the process in its answer, where the service says it
     roles: dict[str, Role] = {}
     authentication: Authentication | None = None
     sacrificial_account: Account | None = None

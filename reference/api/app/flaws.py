@@ -239,6 +239,12 @@ def _metrics_json(app: FastAPI) -> None:
     _replace(app, "/metrics", numbers)
 
 
+@flaw("metrics-per-worker")
+def _metrics_per_worker(_app: FastAPI) -> None:
+    """Each worker tells what it has counted itself."""
+    observability.exposition = lambda: observability.generate_latest(observability.REGISTRY)
+
+
 @flaw("metrics-missing-series")
 def _metrics_missing_series(_app: FastAPI) -> None:
     sound = observability.exposition

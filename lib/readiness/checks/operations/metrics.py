@@ -32,8 +32,8 @@ class Metrics(Criteria):
 def metrics_exposition(scrapes: Evidence, criteria: Metrics) -> Judgement:
     """Metrics are exposed, well formed and complete
 
-    The metrics page is scraped as Prometheus scrapes it, in both formats, several times over new
-    connections, with requests to the service in between. It must parse, hold the wanted series
+    The metrics page is scraped as Prometheus scrapes it, in both formats, in rounds of several
+    scrapes at once, with requests to the service in between. It must parse, hold the wanted series
     with samples, count the requests, and never count backwards. A Prometheus configuration in the
     repository must be valid and scrape something, and where its targets can be reached from here
     they must serve metrics too. Whether a Prometheus runs and sees them is not asked here.

@@ -26,8 +26,8 @@ def revoked_is_refused(credentials: Evidence, criteria: Criteria) -> Judgement:
     """A revoked credential is refused everywhere
 
     The audit logs in (or lets a key be issued to itself), sees that the credential opens, revokes
-    it, and presents it again on new connections, as often as it takes to meet every process that
-    answers with the probability that the parameters ask for. What renews the credential is
+    it, and presents it again by several callers at once, as often as it takes to meet every process
+    that answers with the probability that the parameters ask for. What renews the credential is
     presented as well. Where the service names its processes in a header, they are counted. A
     balancer that sends one client always to one process is not seen through.
 
@@ -89,8 +89,8 @@ def _passed(credentials: Evidence) -> str:
     facts = credentials.facts
     said = (
         f"{counted(len(credentials.records), 'credential')} refused, at least {facts['presented']} "
-        f"times each on new connections: every one of up to {facts['workers']} processes was met "
-        f"with a probability of {facts['probability']:g}, if they take equal shares"
+        f"times each by several callers at once: each of up to {facts['workers']} processes was "
+        f"met with a probability of {facts['probability']:g}, if they take equal shares"
     )
     met = {name for row in credentials.records for name in row["workers_after"]}
     said += f"; {counted(len(met), 'worker')} named themselves" if met else ""
