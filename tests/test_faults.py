@@ -187,7 +187,8 @@ def test_the_sound_stack_gives_the_picture_of_the_seed(sound, sound_in_time):
     gaps = {"DEP-COMPOSE-EXPOSURE", "DEP-CI", "TEST-E2E", "SEC-WAF", "DAT-SCHEMA-MIGRATIONS"}
     assert by_status.pop("FAIL") == gaps
     # Its Python packages have no lock, so that nothing says which versions run.
-    assert by_status.pop("NOT_MEASURED") == {"SEC-DEPENDENCIES"}
+    # The demo's load is short, and by fewer users than are expected: a trial.
+    assert by_status.pop("NOT_MEASURED") == {"SEC-DEPENDENCIES", "PERF-LOAD"}
     assert set(by_status) == {"PASS"}, by_status
 
 

@@ -28,7 +28,13 @@ PERMITTED = ["passive", "active", "load", "write"]
 def target(url, **options):
     scenario = [{"operation": "GET /item", "category": "reads"}]
     given = {"scenario": scenario, "targets": {"reads": {"p95_ms": 500}}, "users": 4}
-    given |= {"spawn_per_s": 100, "warm_up_s": 0.1, "duration_s": 1.5, "think_s": 0.01}
+    given |= {
+        "spawn_per_s": 100,
+        "warm_up_s": 0.1,
+        "duration_s": 1.5,
+        "think_s": 0.01,
+        "least_duration_s": 1,
+    }
     http = {"base_url": url, "timeout_s": options.pop("timeout_s", 2)}
     http |= {"max_body_bytes": options.pop("max_body_bytes", 1_000_000)}
     raw = {"name": "shop", "http": http, "load": given | options}

@@ -73,7 +73,11 @@ def run(target: Target) -> Collected:
     phase = _phase(load, load.users, load.warm_up_s, load.duration_s)
     collected = _loaded(target, http, load, [phase])
     (seen,) = collected.facts.pop("phases")
-    collected.facts |= seen["facts"] | {"asked_s": load.duration_s}
+    collected.facts |= seen["facts"] | {
+        "asked_s": load.duration_s,
+        "least_s": load.least_duration_s,
+        "users_wanted": load.expected_users or load.users,
+    }
     collected.records = seen["categories"]
     return collected
 

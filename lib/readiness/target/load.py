@@ -60,6 +60,8 @@ class Load(Section):
     spawn_per_s: float = Field(default=10, gt=0)
     warm_up_s: float = Field(default=10, ge=0)
     duration_s: float = Field(default=300, gt=0, le=24 * 3600)
+    # A shorter one is a trial: it shows what is wrong, and never that all is well.
+    least_duration_s: float = Field(default=300, ge=0)
     think_s: float = Field(default=0, ge=0)  # mean; each wait is drawn from half to one and a half
     pace_s: float | None = Field(default=None, gt=0)
     processes: int = Field(default=1, ge=1, le=64)  # generators on this machine

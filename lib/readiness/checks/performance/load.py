@@ -48,7 +48,8 @@ def latency_under_load(load: Evidence, criteria: UnderLoad) -> Judgement:
     within it and missed when the lower one is beyond it. More than one answer in a thousand slower
     than twice the slowest target (or than stall_ms) is a stall that percentiles can hide. What the
     rate limiter turned away is neither error nor success. The generator's own ceiling is measured
-    too: where it was the limit, nothing is claimed of the service.
+    too: where it was the limit, nothing is claimed of the service. Nor is it said that all is well
+    after a trial: a run shorter than least_duration_s, or with fewer users than are expected.
 
     Why: connection pools, locks and workers run out only when many ask at once, and a service that
     is quick for one user may stand still for fifty.
@@ -75,6 +76,12 @@ def latency_under_load(load: Evidence, criteria: UnderLoad) -> Judgement:
         ]
         offenders += _stalls(facts["stalls"], criteria.max_stall_rate)
     open_ += [_open(row) for row in percentiles(load.records) if row["standing"] == "open"]
+    if facts["asked_s"] < facts["least_s"] or facts["users"] < facts["users_wanted"]:
+        open_.insert(
+            0,
+            f"a trial: {facts['users']} users for {facts['asked_s']:g} s, where "
+            f"{facts['users_wanted']} for {facts['least_s']:g} s are wanted (target.load)",
+        )
     if facts["seconds"] < criteria.min_share_of_time * facts["asked_s"]:
         why = facts["stopped"] or "it was cut short"
         open_.append(f"only {facts['seconds']:.0f} of {facts['asked_s']:g} s: {why}")
