@@ -67,7 +67,15 @@ def test_sql_from_strings(code, found):
         ("a.vue", '<p v-html="text"></p>', [None]),
         ("a.html", "<p>{{ text | safe }}</p>", [None]),
         ("a.html", "<p>{{ text }}</p>", []),
-        ("a.py", "return mark_safe(text)", [None]),
+        ("a.py", "x = mark_safe(text)", [None]),
+        ("a.py", "x = mark_safe('<b>' + escape(text))", ["escape"]),
+        ("a.py", "x = Markup('<b>%s</b>') % text", []),
+        ("a.py", "t = '<b>{{ name }}</b>'\nx = render_template_string(t, name=name)", []),
+        ("a.py", "t = f'<b>{name}</b>'\nx = render_template_string(t)", [None]),
+        ("a.py", "x = render_template_string(\n    t,\n    name=name,\n)", [None]),
+        ("a.py", "x = HTMLResponse(content=f'<b>{name}</b>')", [None]),
+        ("a.py", "x = Environment(loader=y, autoescape=False)", [None]),
+        ("a.py", "print mark_safe(text)", [None]),
     ],
 )
 def test_raw_markup(path, text, cleaned):

@@ -117,7 +117,7 @@ def _unlisted(api: Api, public: set[str]) -> list[Operation]:
             continue  # open to all by one method, it has nothing to hide by another
         like = next(iter(known.values()))
         for method in OTHER_METHODS:
-            if method not in known:
+            if method not in known and f"{method} {place}" not in public:
                 found.append(replace(like, method=method, body_type=None, body_schema={}))
     return found
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+
+from .python_sql import called, constants, is_fixed
 
 FRONT_END = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".vue", ".svelte")
 TEMPLATES = (".html", ".htm", ".jinja", ".jinja2", ".j2", ".erb", ".ejs", ".hbs", ".php", ".py")
@@ -35,12 +38,9 @@ IN_TEMPLATE = {
     "{{{ }}}": r"\{\{\{(?P<value>[^}]*)\}\}\}",
     "echo": r"<\?(?:=|php\s+echo)\s*(?P<value>[^?]*\$_(?:GET|POST|REQUEST|COOKIE)[^?]*)",
 }
-IN_PYTHON = {
-    "mark_safe": r"\bmark_safe\s*\(\s*(?P<value>.*)",
-    "Markup": r"\bMarkup\s*\(\s*(?P<value>.*)",
-    "HTMLResponse of an f-string": r"\bHTMLResponse\s*\(\s*(?P<value>[fF][\"'].*)",
-    "autoescape off": r"\bEnvironment\s*\([^)]*autoescape\s*=\s*(?P<value>False)",
-    "render_template_string": r"\brender_template_string\s*\(\s*(?P<value>.*)",
+IN_PYTHON = ("mark_safe", "Markup", "render_template_string")  # what they are handed first
+IN_PYTHON_TEXT = {  # for code of a Python that cannot be parsed
+    name: rf"\b{name}\s*\(\s*(?P<value>.*)" for name in IN_PYTHON
 }
 
 
@@ -50,7 +50,10 @@ def unescaped(path: str, text: str) -> Iterator[tuple[int, str, str | None]]:
     A literal is no sink: nobody else's text is in it.
     """
     suffix = PurePosixPath(path).suffix
-    sinks = IN_PYTHON if suffix == ".py" else IN_SCRIPT
+    if suffix == ".py" and (tree := _parsed(text)):
+        yield from _in_python(text, tree)
+        return
+    sinks = IN_PYTHON_TEXT if suffix == ".py" else IN_SCRIPT
     if suffix in TEMPLATES and suffix != ".py":
         sinks = {**IN_SCRIPT, **IN_TEMPLATE}
     for name, pattern in sinks.items():
@@ -61,6 +64,36 @@ def unescaped(path: str, text: str) -> Iterator[tuple[int, str, str | None]]:
             if _in_comment(text, match.start()):
                 continue
             yield text.count("\n", 0, match.start()) + 1, name, _cleaner(text, value)
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _in_python(text: str, tree: ast.Module) -> Iterator[tuple[int, str, str | None]]:
+    fixed = constants(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = called(node)
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        first = next(iter([*node.args, *given.values()]), None)
+        if name == "Environment":
+            off = given.get("autoescape")
+            if isinstance(off, ast.Constant) and off.value is False:
+                yield node.lineno, "autoescape off", None
+        elif name == "HTMLResponse":
+            if isinstance(first, ast.JoinedStr) and not is_fixed(first, fixed):
+                yield node.lineno, "HTMLResponse of an f-string", _cleaned(text, first)
+        elif name in IN_PYTHON and first is not None and not is_fixed(first, fixed):
+            yield node.lineno, name, _cleaned(text, first)
+
+
+def _cleaned(text: str, value: ast.expr) -> str | None:
+    return _cleaner(text, ast.get_source_segment(text, value) or "")
 
 
 def _in_comment(text: str, at: int) -> bool:

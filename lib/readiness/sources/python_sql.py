@@ -30,12 +30,12 @@ TELLS = {"debug", "info", "warning", "error", "critical", "exception", "log", "p
 
 def built_sql(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and description of each text of SQL that is built at run time."""
-    constants = _constants(tree)
+    fixed = constants(tree)
     seen: set[int] = set()
     for scope in _scopes(tree):
         assigned = _assigned(scope)
         for node in _own(scope):
-            for line, said in _in_node(node, assigned, constants):
+            for line, said in _in_node(node, assigned, fixed):
                 if line not in seen:
                     seen.add(line)
                     yield line, said
@@ -44,7 +44,7 @@ def built_sql(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def _in_node(
     node: ast.AST, assigned: dict[str, list[ast.expr]], constants: set[str]
 ) -> Iterator[tuple[int, str]]:
-    if isinstance(node, ast.Call) and (name := _called(node)) in RUNS and node.args:
+    if isinstance(node, ast.Call) and (name := called(node)) in RUNS and node.args:
         for part in _reached(node.args[0], assigned):
             if how := _dynamic(part, constants):
                 yield part.lineno, f"{BUILT} by {how}, run by {name}()"
@@ -55,7 +55,7 @@ def _in_node(
 
 def _reached(argument: ast.expr, assigned: dict[str, list[ast.expr]]) -> Iterator[ast.expr]:
     """The expressions an argument may be: itself, what a call wraps, what a variable holds."""
-    if isinstance(argument, ast.Call) and _called(argument) in RUNS | {"text", "TextClause"}:
+    if isinstance(argument, ast.Call) and called(argument) in RUNS | {"text", "TextClause"}:
         for inner in argument.args[:1]:
             yield from _reached(inner, assigned)
     elif isinstance(argument, ast.Name):
@@ -71,17 +71,7 @@ def _dynamic(node: ast.expr, constants: set[str]) -> str | None:
     """How a text is built from parts that are known at run time only; None when it is not."""
 
     def fixed(part: ast.AST) -> bool:
-        if isinstance(part, ast.Constant):
-            return True
-        if isinstance(part, ast.Name):
-            return part.id in constants
-        if isinstance(part, ast.JoinedStr):
-            return all(
-                fixed(v.value if isinstance(v, ast.FormattedValue) else v) for v in part.values
-            )
-        if isinstance(part, ast.BinOp):
-            return fixed(part.left) and fixed(part.right)
-        return isinstance(part, ast.Tuple | ast.List) and all(fixed(e) for e in part.elts)
+        return is_fixed(part, constants)
 
     if isinstance(node, ast.JoinedStr):
         return None if fixed(node) else "an f-string"
@@ -96,6 +86,20 @@ def _dynamic(node: ast.expr, constants: set[str]) -> str | None:
         if node.func.attr == "join" and _is_text(node.func.value):
             return None if all(fixed(a) for a in node.args) else "join()"
     return None
+
+
+def is_fixed(part: ast.AST, constants: set[str]) -> bool:
+    """Whether nothing of an expression is known at run time only."""
+    if isinstance(part, ast.Constant):
+        return True
+    if isinstance(part, ast.Name):
+        return part.id in constants
+    if isinstance(part, ast.JoinedStr):
+        values = (v.value if isinstance(v, ast.FormattedValue) else v for v in part.values)
+        return all(is_fixed(value, constants) for value in values)
+    if isinstance(part, ast.BinOp):
+        return is_fixed(part.left, constants) and is_fixed(part.right, constants)
+    return isinstance(part, ast.Tuple | ast.List) and all(is_fixed(e, constants) for e in part.elts)
 
 
 def _is_text(node: ast.AST) -> bool:
@@ -113,12 +117,12 @@ def _constant_text(node: ast.AST) -> str:
     return " ".join(parts)
 
 
-def _called(node: ast.Call) -> str:
+def called(node: ast.Call) -> str:
     func = node.func
     return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
 
 
-def _constants(tree: ast.AST) -> set[str]:
+def constants(tree: ast.AST) -> set[str]:
     """Names that the module gives one fixed text or number: TABLE = "users"."""
     found: dict[str, bool] = {}
     for node in ast.walk(tree):
@@ -147,7 +151,7 @@ def _own(scope: ast.AST) -> Iterator[ast.AST]:
     waiting = list(ast.iter_child_nodes(scope))
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Call) and (_called(node) in SAFE_MAKERS or _composed(node)):
+        if isinstance(node, ast.Call) and (called(node) in SAFE_MAKERS or _composed(node)):
             continue
         if _tells(node):
             continue
@@ -160,7 +164,7 @@ def _tells(node: ast.AST) -> bool:
     """Whether this is a message for people: a line of a log, an exception's text."""
     if isinstance(node, ast.Raise | ast.Assert):
         return True
-    return isinstance(node, ast.Call) and _called(node) in TELLS
+    return isinstance(node, ast.Call) and called(node) in TELLS
 
 
 def messages(tree: ast.AST) -> set[int]:
@@ -175,7 +179,7 @@ def _composed(node: ast.Call) -> bool:
     while isinstance(func, ast.Attribute):
         inner = func.value
         if isinstance(inner, ast.Call):
-            if _called(inner) in SAFE_MAKERS:
+            if called(inner) in SAFE_MAKERS:
                 return True
             func = inner.func
         else:

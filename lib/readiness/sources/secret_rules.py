@@ -53,7 +53,7 @@ _SPEAKS = re.compile(r"(?i)secret|passw|token|key|credential|salt")  # else ther
 # NAME = value, NAME: value, NAME: type = value, ["NAME"] = value, NAME == value
 _GIVEN = rf"(?P<name>{NAMES})[\"'`]?\]?\s*(?::\s*[A-Za-z_][\w.\[\] |]{{0,40}}?\s*=|:=|=>|==?|:)\s*"
 _LITERAL = r"(?P<quote>[\"'`])(?P<value>(?:(?!(?P=quote))\S){6,200})(?P=quote)"
-_QUOTED = re.compile(rf"(?i){_GIVEN}(?:[\w.]{{1,30}}\((?:default\s*=\s*)?)?[bru]?{_LITERAL}")
+_QUOTED = re.compile(rf"(?i){_GIVEN}(?P<call>[\w.]{{1,30}}\((?:default\s*=\s*)?)?[bru]?{_LITERAL}")
 _BARE = re.compile(rf"(?i){_GIVEN}(?P<value>[^\s\"'`,;#}}][^\s\"'`,;}}]{{5,199}})")
 # getenv("NAME", "value"), getenv("NAME") or "value", process.env.NAME || "value"
 _FALLBACK = re.compile(
@@ -65,6 +65,15 @@ _NOT_THE_SECRET = re.compile(
     r"(file|path|url|uri|name|field|header|type|id|ttl|expir\w*|minutes|seconds|length|prefix|"
     r"endpoint|algorithm|limit|policy|scopes?|count|size|days|regex|pattern|hash|public)$",
     re.I,
+)
+# What signs or encrypts: a literal is all that keeps others from doing it, whoever made it up.
+_KEY = re.compile(
+    r"(?:secret|signing|encryption|session|jwt|hmac|cookie)_?(?:secret_?)?key$|"
+    r"(?:jwt|session|cookie|signing)_?secret$",
+    re.I,
+)
+_TESTS = re.compile(
+    r"(?:^|/)(?:tests?|specs?|__tests__|fixtures)/|(?:^|/)(?:test_|conftest)|[._](?:test|spec)\."
 )
 CONFIGURATION = re.compile(
     r"(^|/)(docker-)?compose[^/]*\.ya?ml$|(^|/)\.env|(^|/)(Dockerfile|Containerfile)[^/]*$|"
@@ -172,14 +181,20 @@ def assignments_in(path: str, text: str) -> Iterator[Hit]:
     """Literals given to names that speak of secrets.
 
     In configuration any literal counts that is no placeholder, and so does one that code falls back
-    to; else in code and data only what looks as if a generator had made it.
+    to or signs with; else in code and data only what looks as if a generator had made it.
     """
     strict = CONFIGURATION.search(path) is not None
     place = "literal in configuration" if strict else "literal in code"
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > LONGEST_LINE or not _SPEAKS.search(line):
             continue
-        found = {m["value"]: (m["name"], place) for m in _QUOTED.finditer(line)}
+        found = {}
+        for match in _QUOTED.finditer(line):
+            a_key = not match["call"] and _is_a_key(path, match["name"], match["value"])
+            found[match["value"]] = (
+                match["name"],
+                "key in code" if a_key and not strict else place,
+            )
         if PurePosixPath(path).suffix not in CODE:  # where a bare word is an expression
             bare = {m["value"]: (m["name"], place) for m in _BARE.finditer(line)}
             found |= {v: said for v, said in bare.items() if not _SYMBOLS.search(v)}
@@ -189,6 +204,12 @@ def assignments_in(path: str, text: str) -> Iterator[Hit]:
             lenient = rule == "literal in code"
             if not _NOT_THE_SECRET.search(name) and _may_be_one(value, lenient):
                 yield Hit(number, rule, value)
+
+
+def _is_a_key(path: str, name: str, value: str) -> bool:
+    """Whether code takes a literal to sign or encrypt with; not what such a key is called."""
+    said, called = (re.sub(r"[^a-z]", "", text.lower()) for text in (value, name))
+    return bool(_KEY.search(name)) and not _TESTS.search(path) and said not in called
 
 
 def _may_be_one(value: str, lenient: bool) -> bool:
