@@ -205,6 +205,16 @@ def test_a_second_run_at_the_same_moment_is_refused(wanted):
         assert first.result().exists()
 
 
+def test_a_newest_run_that_cannot_be_read_is_told_before_anything_runs(wanted):
+    old = wanted.outputs / "tiny" / "20260101T000000Z"
+    old.mkdir(parents=True)
+    (old / "findings.json").write_text('{"schema": "readiness/findings/v1"}')
+    (old.parent / "latest").symlink_to(old.name)
+    with pytest.raises(runner.RunError, match=r"findings.json: \w+: Field required.*begin anew"):
+        runner.audit(wanted)
+    assert record.runs("tiny", wanted.outputs) == [old]
+
+
 def test_a_killed_run_leaves_latest_as_it_was(wanted, monkeypatch):
     monkeypatch.setattr(runner, "AREAS", ("security",))
     before, _ = run(wanted, JUDGE, CONCLUDE)

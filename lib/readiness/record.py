@@ -86,7 +86,10 @@ class Record(_Strict):
             raw["schema_"] = raw.pop("schema")
             return cls.model_validate(raw)
         except (OSError, ValueError, KeyError, AttributeError) as broke:
-            said = broke.errors()[0]["msg"] if isinstance(broke, ValidationError) else broke
+            said: object = broke
+            if isinstance(broke, ValidationError):
+                first = broke.errors()[0]
+                said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
             raise RecordError(
                 f"{run} is not a run that can be read: findings.json: {said}"
             ) from None

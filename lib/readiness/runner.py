@@ -99,16 +99,28 @@ def audit(wanted: Request, executor: Executor | None = None) -> Path:
     """
     environment = wanted.parameters.environment
     with only_one(wanted.outputs / environment), _hidden_folder(wanted) as (folder, name):
-        started = now()
+        started, before = now(), _latest(wanted)
         with postgresql.temporary({"max_connections": "60"}) as server:
             os.environ[scratch.VARIABLE] = str(server.folder)
             try:
                 results = list(_run_notebooks(wanted, executor))
             finally:
                 del os.environ[scratch.VARIABLE]
-        kept = _keep(folder, wanted, results, started, str(server.installation))
+        kept = _keep(folder, wanted, results, started, before, str(server.installation))
         _publish(folder, wanted, kept, name)
     return wanted.outputs / environment / name
+
+
+def _latest(wanted: Request) -> record.Record | None:
+    """The newest complete run, whose failures may be carried over; read before anything runs."""
+    before = record.latest(wanted.parameters.environment, wanted.outputs)
+    try:
+        return record.Record.read(before) if before else None
+    except record.RecordError as broken:
+        raise RunError(
+            f"{broken}: what failed then is not known to have failed; restore the folder, or move "
+            f"it out of {wanted.outputs} to begin anew"
+        ) from None
 
 
 def _run_notebooks(wanted: Request, executor: Executor | None) -> Iterator[dict[str, Any]]:
@@ -182,7 +194,12 @@ def findings_of(result: dict[str, Any], expected: Sequence[str]) -> list[Finding
 
 
 def _keep(
-    folder: Path, wanted: Request, results: list[dict[str, Any]], started: datetime, server: str
+    folder: Path,
+    wanted: Request,
+    results: list[dict[str, Any]],
+    started: datetime,
+    before: record.Record | None,
+    server: str,
 ) -> record.Record:
     """Write notebooks, evidence, inputs and findings.json; returns the record."""
     policy = policies.load()
@@ -201,9 +218,8 @@ def _keep(
         if source.exists():
             _write(folder / "params" / source.name, source.read_bytes())
     run = folder.name.removeprefix(".")
-    before = record.latest(wanted.parameters.environment, wanted.outputs)
     if before:
-        found = standing.carry_over(found, record.Record.read(before).findings, before.name, policy)
+        found = standing.carry_over(found, before.findings, before.run, policy)
     at = now()
     environment = wanted.parameters.environment
     found, considered = waivers.apply(
@@ -242,7 +258,7 @@ def _keep(
         waivers=considered,
         policy=policy.digest(),
         valid_until=validity.until(found, considered, policy, at),
-        previous=before.name if before else None,
+        previous=before.run if before else None,
     )
     _write(folder / "findings.json", kept.to_json().encode())
     return kept

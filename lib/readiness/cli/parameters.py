@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from .words import stop
 
 WIDTH = 60  # from here on, where the comments begin
-COMMENT = re.compile(r"^    (\w+):[^#\n]*#\s*(.+)$", re.M)
+COMMENT = re.compile(r"((?:^    # .+\n)*)^    (\w+):.*?(?:  # (.+))?$", re.M)
 KINDS = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
 
 
@@ -51,10 +51,11 @@ def _told(model: type[BaseModel], above: str) -> Iterator[tuple[str, str]]:
 
 
 def _comments(model: type[BaseModel]) -> dict[str, str]:
-    """What stands behind each field in the source, of the model and of those it extends."""
+    """What stands behind or above each field in the source, of the model and what it extends."""
     sections = [m for m in reversed(model.__mro__) if issubclass(m, BaseModel)]
     own = [m for m in sections if m.__module__.startswith(__package__.partition(".")[0])]
-    return {name: said for m in own for name, said in COMMENT.findall(inspect.getsource(m))}
+    found = (parts for m in own for parts in COMMENT.findall(inspect.getsource(m)))
+    return {name: behind or " ".join(above.split("# ")).strip() for above, name, behind in found}
 
 
 def _kind(annotation: Any) -> str:
