@@ -54,12 +54,14 @@ def pytest_runtest_protocol(item):
 def program(*names):
     """The path of a program that the tests need; without it they skip, and in CI they fail."""
     found = next((path for name in names if (path := shutil.which(name))), None)
-    if not found:
-        missing = f"needs the program {names[0]}"
-        if os.environ.get("CI"):
-            pytest.fail(f"{missing}, which CI must have")
-        pytest.skip(missing)
-    return found
+    return found or missing(f"the program {names[0]}")
+
+
+def missing(what):
+    """Skip a test that needs something which is not there; in CI it fails."""
+    if os.environ.get("CI"):
+        pytest.fail(f"needs {what}, which CI must have")
+    pytest.skip(f"needs {what}")
 
 
 @contextmanager

@@ -173,7 +173,8 @@ def kind(source):
 
 
 @SERVICE
-def test_it_comes_up_with_its_reports(stack):
+def test_it_comes_up_with_its_reports(stack, sound):  # collected here, where others may run beside
+    assert sound
     assert stack.answers()
     assert stack.reports().is_dir()
 

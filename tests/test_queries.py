@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from conftest import missing
 from readiness import postgresql, scratch
 from readiness.check import catalogue
 from readiness.checks.performance.slow_log import milliseconds
@@ -59,6 +60,30 @@ def test_the_index_that_is_proposed_would_be_used(orders):
             "$2", "17")).fetchone()  # fmt: skip
         assert "Index" in plan or "Bitmap" in plan
         connection.rollback()
+
+
+@pytest.mark.parametrize("values", [{"values": [17]}, {}], ids=["values given", "likely values"])
+def test_the_index_that_is_proposed_is_tried_where_that_costs_nothing(values):
+    with scratch.database(ORDERS) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            try:
+                connection.execute("CREATE EXTENSION hypopg")
+            except psycopg.Error:
+                missing("the extension hypopg")
+        asked = {"name": "asked", "sql": "SELECT * FROM orders WHERE customer = $1", **values}
+        evidence = queries.plans(target(url, statements=[asked]))
+        (scan,) = evidence.records[0]["remarks"]
+        assert 0.9 < scan["cheaper_by"] < 1
+        assert "(tried: 9" in queries.table(evidence)["would help"].iloc[0]
+        with psycopg.connect(url) as connection:
+            built = connection.execute("SELECT count(*) FROM pg_index i JOIN pg_class c ON "
+                "c.oid = i.indrelid WHERE c.relname = 'orders'").fetchone()  # fmt: skip
+        assert built == (1,)  # the key's
+
+
+def test_an_index_is_not_tried_without_the_extension(orders):
+    seen = remark(orders, "SELECT * FROM orders WHERE customer = $1", 17)
+    assert seen["remarks"][0]["cheaper_by"] is None
 
 
 def test_a_column_with_an_odd_name_is_proposed_as_it_must_be_written(orders):

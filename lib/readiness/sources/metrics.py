@@ -55,7 +55,8 @@ def exposition(target: Target) -> Collected:
     metrics = need(http.metrics, "target.http.metrics")
     with client(_at(target, metrics.base_url or http.base_url)) as pages:
         headers = {name: value.value() for name, value in metrics.headers.items()}
-        page = pages.send("GET", metrics.path, headers={**headers, "Accept": OPENMETRICS})
+        asking = {**headers, "Accept": OPENMETRICS}
+        page = pages.send("GET", metrics.path, headers=asking, fresh=True)
         scrapes = [read(page, OPENMETRICS)]
         if scrapes[0].exchange.status is None:
             raise NotMeasured(Reason.UNREACHABLE, f"{metrics.path}: {scrapes[0].exchange.error}")

@@ -50,10 +50,11 @@ def may_probe(operation: Operation, http: Http) -> bool:
         return operation.name in http.probing.operations
     if hazardous(operation.name):
         return False
-    return operation.safe or not SESSION.search(operation.template) or _is_login(operation)
+    return operation.safe or not SESSION.search(operation.template) or is_login(operation)
 
 
-def _is_login(operation: Operation) -> bool:
+def is_login(operation: Operation) -> bool:
+    """Whether an operation is a login, by the words of its path."""
     return re.search(r"log-?in|sign-?in", operation.template, re.I) is not None
 
 

@@ -197,6 +197,7 @@ class Probing(Section):
     max_requests: int = Field(default=3000, ge=1)
     delay_s: float = Field(default=1.5, ge=0.5, le=10)  # that a database is asked to sleep
     operations: list[Operation] = []  # only these; without, every operation of the API document
+    sqlmap_requests: int = Field(default=0, ge=0)  # that sqlmap may send; with none it is not run
 
 
 class Http(Section):

@@ -15,7 +15,7 @@ class Statement(Section):
 
     name: str
     sql: str = Field(min_length=1)
-    values: list[Any] = []
+    values: list[Any] | None = None  # without, such as the columns' statistics make likely
 
 
 class Queries(Section):

@@ -8,6 +8,7 @@ from readiness.check import Criteria, check
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Reason, Status, Strength, counted, not_measured
 from readiness.sources.probes import parameters
+from readiness.sources.sqlmap import opinions
 from readiness.sources.static_code import queries
 
 LOST = ("limiter", "stopped", "silence", "failure")  # nobody's design: it may have hidden a hole
@@ -19,7 +20,7 @@ class Injection(Criteria):
 
 @check(
     "SEC-INJECTION",
-    sources=[queries, parameters],
+    sources=[queries, parameters, opinions],
     severity="critical",
     criteria=Injection,
     partial=True,
@@ -33,13 +34,17 @@ class Injection(Criteria):
         "bandit B608",
     ],
 )
-def no_injection(code: Evidence, probed: Evidence, criteria: Injection) -> Judgement:
+def no_injection(
+    code: Evidence, probed: Evidence, sqlmap: Evidence, criteria: Injection
+) -> Judgement:
     """No SQL or command injection
 
     Python code is searched for SQL that is built from strings (syntax tree, bandit and ruff,
     suppressing comments ignored). On the running service every parameter of the API's operations is
     probed: a quote, conditions, commands to wait, arithmetic for templates, a path that climbs out.
     A hit is repeated beside a control. Conditions that widen a query go to reading operations only.
+    Where target.http.probing.sqlmap_requests allows it and sqlmap is installed, it gives a second
+    opinion on reading operations and logins; its requests are sent by the audit's own client.
 
     Why: one parameter that reaches a query as text is the whole database.
     Bad: `text(f"... {x}")`; a search whose answer changes with `' AND '1'='2`; a parameter that
@@ -59,6 +64,11 @@ def no_injection(code: Evidence, probed: Evidence, criteria: Injection) -> Judge
         for r in probed.records
         for one in r["found"]
     ]
+    for row in sqlmap.records:
+        if row["found"]:
+            how = f"sqlmap: {', '.join(row['found'])}"
+            where = {"operation": row["operation"], "parameter": row["parameter"]}
+            hits.append({**where, "kind": "SQL", "how": how})
     reached, possible = probed_in_full(probed)
     samples = len(reached) + code.facts.get("python_files", 0)
     if offenders or hits:
@@ -76,7 +86,7 @@ def no_injection(code: Evidence, probed: Evidence, criteria: Injection) -> Judge
         f"{counted(len({r['operation'] for r in reached}), 'operation')}, by "
         f"{sum(r['asked'] for r in reached):,} requests; no SQL from strings in "
         f"{counted(code.facts['python_files'], 'Python file')}"
-        f"{_left_out(code, probed, len(possible) - len(reached))}"
+        f"{_left_out(code, probed, len(possible) - len(reached))}{_second(sqlmap)}"
     )
     return Judgement(Status.PASS, expected, said, samples)
 
@@ -122,6 +132,16 @@ def _gap(code: Evidence, probed: Evidence, criteria: Injection) -> tuple[Reason,
         said = f"{len(unread)} Python files do not parse: {', '.join(unread[:3])}"
         return Reason.INCONCLUSIVE, said if unread else "there are more files than are read"
     return None
+
+
+def _second(sqlmap: Evidence) -> str:
+    """What sqlmap adds to nothing found."""
+    if sqlmap.problem:
+        return f"; without a second opinion: {sqlmap.problem.message}"
+    clean = sum(row["clean"] for row in sqlmap.records)
+    without = [row["note"] for row in sqlmap.records if not row["clean"]]
+    said = f"; sqlmap {sqlmap.tools['sqlmap']} finds nothing in {counted(clean, 'parameter')}"
+    return said + (f" and has no opinion on {len(without)}: {without[0]}" if without else "")
 
 
 def _left_out(code: Evidence, probed: Evidence, behind: int) -> str:
