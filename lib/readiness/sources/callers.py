@@ -8,14 +8,22 @@ stays unseen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from .client import Client, Exchange
 
 AT_ONCE = 8  # callers
+
+
+def at_once(ask: Callable[[], Exchange], callers: int = AT_ONCE) -> list[Exchange]:
+    """The answers to so many callers who ask at the same moment."""
+    with ThreadPoolExecutor(callers) as pool:
+        asked = [pool.submit(copy_context().run, ask) for _ in range(callers)]
+        return [one.result() for one in asked]
 
 
 def together(
@@ -34,17 +42,12 @@ def together(
     it can be, and takes a 429 for an answer. Raises as ``Client.send``.
     """
     answers: list[Exchange] = []
-
-    def ask(burst: bool) -> Exchange:
-        return http_client.send(method, path, headers=headers, json=json, burst=burst, fresh=True)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        while len(answers) < times:
-            callers = min(AT_ONCE, times - len(answers))
-            if not burst:
-                http_client.make_room(callers, headers, f"{method} {path}")
-            asked = [pool.submit(copy_context().run, ask, True) for _ in range(callers)]
-            for one in asked:
-                again = not burst and http_client.wait_for(one.result())
-                answers.append(ask(False) if again else one.result())
+    ask = partial(http_client.send, method, path, headers=headers, json=json, fresh=True)
+    while len(answers) < times:
+        callers = min(AT_ONCE, times - len(answers))
+        if not burst:
+            http_client.make_room(callers, headers, f"{method} {path}")
+        for answer in at_once(partial(ask, burst=True), callers):
+            again = not burst and http_client.wait_for(answer)
+            answers.append(ask() if again else answer)
     return answers

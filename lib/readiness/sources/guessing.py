@@ -18,6 +18,7 @@ from ..finding import NotMeasured
 from ..target import Lockout, Target, need
 from ..traffic import Planned
 from .account import Sacrifice, sacrifice, unique
+from .callers import AT_ONCE, at_once
 from .client import Client, Exchange, client
 from .login import log_in, opened, role_of
 from .pace import retry_after
@@ -35,7 +36,7 @@ def planned(target: Target, _operations: list[str]) -> list[Planned]:
     account = http.sacrificial_account
     role = http.roles.get(account.like_role)
     login = role.login if role and role.login else "POST ?"
-    plan = [Planned(login, 2 * http.lockout.most_attempts + STRANGERS + 3)]
+    plan = [Planned(login, 2 * http.lockout.most_attempts + STRANGERS + 2 + AT_ONCE)]
     for request in (account.create, account.remove):
         if request:
             plan.append(Planned(request.operation))
@@ -68,6 +69,7 @@ def _guess(
         "most_attempts": wanted.most_attempts,
         "right_before": _try(http_client, account, account.password).status,
         "right_after": None,
+        "let_in": 0,  # of those who had the right password while it was locked
         "right_later": None,
         "unlocks_after_s": wanted.unlocks_after_s,
         "by_address": False,
@@ -90,8 +92,9 @@ def _guess(
             facts["by_address"] = other.status in LOCKED
             if not facts["by_address"] or not http_client.wait_for(answer):
                 break
-        after = _try(http_client, account, account.password)
-        facts["right_after"] = after.status
+        tried = at_once(lambda: _try(http_client, account, account.password))
+        after = next((answer for answer in tried if not opened(answer.status)), tried[0])
+        facts |= {"right_after": after.status, "let_in": sum(opened(a.status) for a in tried)}
         told = retry_after(after.header, longest=None)
         facts["unlocks_after_s"] = told if told is not None else wanted.unlocks_after_s
         wait = facts["unlocks_after_s"]

@@ -80,7 +80,10 @@ def opinions(target: Target) -> Collected:
         api = read_api(target, http_client)
         gateway = _Gateway(http_client, http.probing.sqlmap_requests)
         asked = [p for p in points(api, http) if _asks(p.operation)]
-        with loopback.serve(gateway.answer) as here, tempfile.TemporaryDirectory() as folder:
+        with (
+            loopback.serve(gateway.answer) as here,
+            tempfile.TemporaryDirectory(prefix="readiness-sqlmap-") as folder,
+        ):
             told = run([program, "--version"], environment={}, timeout_s=30, folder=Path(folder))
             records = [
                 gateway.opinion(program, here, point, sending(api, http, point, MARKED), folder)

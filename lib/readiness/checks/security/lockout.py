@@ -10,6 +10,7 @@ from pydantic import Field
 from readiness.check import Criteria, check
 from readiness.evidence import Evidence
 from readiness.finding import Judgement, Reason, Severity, Status, counted, not_measured
+from readiness.sources.callers import AT_ONCE
 from readiness.sources.guessing import guesses
 from readiness.sources.login import opened
 
@@ -40,16 +41,16 @@ def guessing_is_slowed(tried: Evidence, criteria: Lockout) -> Judgement:
     """Repeated failed logins lock or slow the account
 
     At an account that is there to be sacrificed, the right password is seen to work, wrong ones are
-    tried, and then the right one again: refused, it shows the lock whatever the guesses were
-    answered. Growing time to answer counts as well. Where everybody from the same address is
-    limited alike, the audit waits as it is told and guesses on, since it is the account that must
-    be protected. A lock must say when it ends, or be documented. Guesses at a name that nobody has
-    are made beside it; where those are answered differently, the finding notes that names can be
-    found out.
+    tried, and then the right one again, by several callers at once: refused to all, it shows the
+    lock whatever the guesses were answered. Growing time to answer counts as well. Where everybody
+    from the same address is limited alike, the audit waits as it is told and guesses on, since it
+    is the account that must be protected. A lock must say when it ends, or be documented. Guesses
+    at a name that nobody has are made beside it; where those are answered differently, the finding
+    notes that names can be found out.
 
     Why: passwords are guessed by machines, from lists, at every account at once.
-    Bad: fifty wrong passwords and no change; a limit by address only; a lock without an end, which
-    shuts out whomever one dislikes.
+    Bad: fifty wrong passwords and no change; a limit by address only; a lock that each process has
+    for itself; a lock without an end, which shuts out whomever one dislikes.
     Remedy: count failures by account where every process sees them, answer 423 or 429 with
     Retry-After after a few, let the lock end by itself, and answer the same for unknown names.
     """
@@ -74,6 +75,13 @@ def guessing_is_slowed(tried: Evidence, criteria: Lockout) -> Judgement:
         return not_measured(Reason.INCONCLUSIVE, expected, said, made)
     if not locked and not slowed:
         return _open(rows, after, expected, criteria)
+    if locked and (let_in := facts.get("let_in", 0)):
+        said = (
+            f"locked after {made} wrong passwords, and yet the right one was accepted {let_in} of "
+            f"{AT_ONCE} times at once: not every process counts"
+        )
+        offender = {"problem": "locked in some processes only", "guesses": made}
+        return Judgement(Status.FAIL, expected, said, made, offenders=[offender])
     if locked and (problem := _no_end(facts)):
         offender = {"problem": problem, "guesses": made}
         return Judgement(
