@@ -76,6 +76,9 @@ def test_sql_from_strings(code, found):
         ("a.py", "x = HTMLResponse(content=f'<b>{name}</b>')", [None]),
         ("a.py", "x = Environment(loader=y, autoescape=False)", [None]),
         ("a.py", "print mark_safe(text)", [None]),
+        ("a.py", "t = ''\nt, x = y\nx = mark_safe(t)", [None]),
+        ("a.py", "t = ''\nwith y as t:\n    x = mark_safe(t)", [None]),
+        ("a.py", "t = ''\nif t := y():\n    x = mark_safe(t)", [None]),
     ],
 )
 def test_raw_markup(path, text, cleaned):

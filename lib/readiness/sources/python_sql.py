@@ -123,19 +123,18 @@ def called(node: ast.Call) -> str:
 
 
 def constants(tree: ast.AST) -> set[str]:
-    """Names that the module gives one fixed text or number: TABLE = "users"."""
-    found: dict[str, bool] = {}
+    """Names that are given a fixed text or number wherever they are bound: TABLE = "users"."""
+    given: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                if isinstance(target, ast.Name):
-                    fixed = isinstance(node.value, ast.Constant)
-                    found[target.id] = found.get(target.id, True) and fixed
+            given |= {id(one) for one in targets if isinstance(node.value, ast.Constant)}
+    found: dict[str, bool] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found[node.id] = found.get(node.id, True) and id(node) in given
         elif isinstance(node, ast.arg):
             found[node.arg] = False
-        elif isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Name):
-            found[node.target.id] = False
     return {name for name, fixed in found.items() if fixed}
 
 
